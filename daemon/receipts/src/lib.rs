@@ -1,0 +1,4 @@
+//! What a receipt is: model, rules, content hash, dated law, and the job machine.
+//!
+//! Owns: the meaning of a receipt before any device sees it.
+//! Must never: know a device, a journal, a clock or a network.

@@ -1,0 +1,4 @@
+//! A simulated rack: registers that answer real bytes, and the FNs behind them.
+//!
+//! Owns: what the hardware does, from public documents and captures.
+//! Must never: know the daemon, or be bent to please a driver.

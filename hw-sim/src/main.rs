@@ -1,0 +1,2 @@
+//! The binary `kassette-hw-sim`.
+fn main() {}

@@ -1,0 +1,4 @@
+//! Seeded simulation: the rack and simulated registers in one thread under virtual time.
+//!
+//! Owns: the simulated world around the core (clock, entropy, ports, locks, disk).
+//! Must never: be built by a command that makes a shipped binary.

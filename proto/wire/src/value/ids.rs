@@ -3,12 +3,14 @@
 //! Owns: their text forms and check digits.
 //! Must never: hold a value whose check digits do not match.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
 
 /// A taxpayer's number: 10 digits (organisation) or 12 (person), check digits verified.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Inn(String);
 
 /// Why a text is not an INN.
@@ -66,10 +68,29 @@ pub struct TextIdError {
     pub expected: &'static str,
 }
 
+macro_rules! string_form {
+    ($name:ident, $error:ty) => {
+        impl TryFrom<String> for $name {
+            type Error = $error;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+    };
+}
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $expected:literal, $valid:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
         impl $name {
@@ -93,6 +114,8 @@ macro_rules! text_id {
             }
         }
 
+        string_form!($name, TextIdError);
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -100,6 +123,8 @@ macro_rules! text_id {
         }
     };
 }
+
+string_form!(Inn, InnError);
 
 text_id! {
     /// The number of a fiscal storage unit: up to 16 ASCII characters, without padding. Production units have 16
@@ -134,10 +159,10 @@ impl fmt::Display for Inn {
 }
 
 /// Who built a register; chooses the driver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Vendor {
     /// Shtrih-M and the families that speak its protocol.
+    #[serde(rename = "shtrih-m")]
     ShtrihM,
 }
 
@@ -172,7 +197,7 @@ impl FromStr for Vendor {
 }
 
 /// Identity of a register: vendor and factory serial, read from the device. Shown as `shtrih-m-0012345678901234`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RegisterId {
     /// Who built it.
     pub vendor: Vendor,
@@ -189,7 +214,8 @@ impl fmt::Display for RegisterId {
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[serde(transparent)]
         pub struct $name(pub u32);
 
         impl fmt::Display for $name {

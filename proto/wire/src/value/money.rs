@@ -3,11 +3,13 @@
 //! Owns: the only money type of the project.
 //! Must never: be built from or turned into a float.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
 
 /// A sum in kopecks, never negative. The widest field of a register (6 bytes little-endian, FFD VLN) is the limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct Kopecks(u64);
 
 /// Why a number is not a sum of money.
@@ -76,6 +78,20 @@ impl Kopecks {
     #[must_use]
     pub const fn abs_diff(self, other: Self) -> Self {
         Self(self.0.abs_diff(other.0))
+    }
+}
+
+impl TryFrom<u64> for Kopecks {
+    type Error = MoneyError;
+
+    fn try_from(kopecks: u64) -> Result<Self, Self::Error> {
+        Self::new(kopecks)
+    }
+}
+
+impl From<Kopecks> for u64 {
+    fn from(sum: Kopecks) -> Self {
+        sum.0
     }
 }
 

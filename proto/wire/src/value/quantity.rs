@@ -4,12 +4,14 @@
 //! Must never: lose a decimal.
 
 use super::Kopecks;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
 
 /// A quantity in millionths: 1 piece is 1 000 000. FFD tag 1023 and command FF46 carry at most six decimals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct Quantity(u64);
 
 /// Why a text or number is not a quantity.
@@ -65,6 +67,20 @@ impl Quantity {
         let product = u128::from(self.0) * u128::from(price.get());
         let rounded = (product * 2 + 1_000_000) / 2_000_000;
         u64::try_from(rounded).ok().and_then(|v| Kopecks::new(v).ok())
+    }
+}
+
+impl TryFrom<u64> for Quantity {
+    type Error = QuantityError;
+
+    fn try_from(millionths: u64) -> Result<Self, Self::Error> {
+        Self::from_millionths(millionths)
+    }
+}
+
+impl From<Quantity> for u64 {
+    fn from(quantity: Quantity) -> Self {
+        quantity.0
     }
 }
 

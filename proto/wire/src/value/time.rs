@@ -3,12 +3,15 @@
 //! Owns: the calendar value without a zone.
 //! Must never: know the host clock.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 use thiserror::Error;
 use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
 
 /// Wall time of a register, to the second, without a zone (`fn-ffd-ofd` A.2, B.1): the zone is its registration's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct LocalTime(PrimitiveDateTime);
 
 /// Why numbers are not a calendar time.
@@ -93,6 +96,32 @@ impl LocalTime {
 impl From<PrimitiveDateTime> for LocalTime {
     fn from(value: PrimitiveDateTime) -> Self {
         Self(value)
+    }
+}
+
+impl FromStr for LocalTime {
+    type Err = LocalTimeError;
+
+    /// Reads the form that `Display` writes: `2026-11-22T15:00:00`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let form = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+        PrimitiveDateTime::parse(text, &form)
+            .map(Self)
+            .map_err(|_| LocalTimeError(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for LocalTime {
+    type Error = LocalTimeError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<LocalTime> for String {
+    fn from(time: LocalTime) -> Self {
+        time.to_string()
     }
 }
 

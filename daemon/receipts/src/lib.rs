@@ -2,3 +2,5 @@
 //!
 //! Owns: the meaning of a receipt before any device sees it.
 //! Must never: know a device, a journal, a clock or a network.
+
+pub mod model;

@@ -3,4 +3,5 @@
 //! Owns: bytes and their typed values, in both directions.
 //! Must never: do I/O, await, read a clock, or decide what a command does to a receipt.
 
+pub mod codes;
 pub mod value;

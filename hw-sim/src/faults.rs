@@ -1,0 +1,173 @@
+//! What can go wrong with a register on purpose, and when.
+//!
+//! Owns: the one form of a fault that the rack file, the control port and tests share.
+//! Must never: say how a device carries it out.
+
+use crate::fiscal_storage::{CalendarDay, Phase};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A fault and its moment, as JSON: `{"kind":{"drop_reply":{"when":"after"}},"trigger":{"command":{"code":"FF45"}}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultSpec {
+    /// What happens.
+    pub kind: FaultKind,
+    /// When it happens; at once if absent.
+    #[serde(default)]
+    pub trigger: Trigger,
+}
+
+/// The moment of a fault. Every fault happens once, then it is forgotten, unless its kind says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Trigger {
+    /// At once; for a fault of an answer: at the next command.
+    #[default]
+    Now,
+    /// At the n-th command from now, counted from 1.
+    NthExchange(u64),
+    /// At a command with this code.
+    Command {
+        /// Code in hex as the reference writes it: `FF45`, `8D`.
+        code: String,
+        /// Which of them, counted from 1 from now.
+        #[serde(default = "first")]
+        nth: u64,
+    },
+}
+
+const fn first() -> u64 {
+    1
+}
+
+/// On which side of the work of the command the fault falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// The command is not carried out: no document is made.
+    Before,
+    /// The command is carried out, a document it makes stands in the FN, then the fault happens.
+    After,
+}
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum FaultKind {
+    /// The cable is pulled.
+    Unplug {
+        /// Before or after the command was carried out.
+        #[serde(default = "after")]
+        when: When,
+    },
+    /// The cable comes back.
+    Replug {
+        /// Port name; the old one when absent.
+        #[serde(default)]
+        name: Option<String>,
+    },
+    /// Input is read and nothing is answered.
+    Hang {
+        /// How long, then the device lives again; for ever (until a power cut) when absent.
+        #[serde(default)]
+        for_ms: Option<u64>,
+        /// Before or after the command was carried out.
+        #[serde(default = "before")]
+        when: When,
+    },
+    /// The answer never leaves and is not kept; the acknowledgement byte does.
+    DropReply {
+        /// Before or after the command was carried out.
+        when: When,
+    },
+    /// The answer frame arrives with damaged bytes (wrong LRC). It is kept and comes whole after NAK and ENQ.
+    Garble,
+    /// The command answers this error code.
+    Error {
+        /// Code of the vendor's list.
+        code: u8,
+        /// Before or after the command was carried out.
+        when: When,
+    },
+    /// Power goes: an open document and a kept answer are lost, what the FN holds stays.
+    PowerCut {
+        /// Before or after the command was carried out.
+        when: When,
+        /// How long the power stays away, milliseconds.
+        down_ms: u64,
+    },
+    /// Every FN operation answers this code until `fn_fault` with code 0.
+    FnFault {
+        /// FN answer code; 0 ends the fault.
+        code: u8,
+    },
+    /// The FN has no room for another document.
+    FnFill,
+    /// The term of the FN's keys has passed.
+    FnExpire,
+    /// Another FN is put in (the register is switched off for it): power cut and a new number.
+    FnReplace {
+        /// Its number.
+        number: String,
+        /// Its phase.
+        phase: Phase,
+        /// Documents it can still make.
+        documents_left: u32,
+        /// Last day of its keys.
+        expiry: CalendarDay,
+    },
+    /// The device's clock jumps.
+    ClockSkew {
+        /// Seconds added to the device's clock; negative for back.
+        seconds: i64,
+    },
+    /// Every answer comes later, until `slow` with 0.
+    Slow {
+        /// Milliseconds added to each command.
+        add_ms: u64,
+    },
+    /// The good answer of an earlier command is sent instead of the right one; the right one is lost.
+    StaleReply {
+        /// Take the last answer to this command (hex code); the answer before this one when absent.
+        #[serde(default)]
+        of: Option<String>,
+    },
+    /// The answer comes this much later than usual.
+    LateReply {
+        /// Milliseconds added.
+        by_ms: u64,
+    },
+    /// The paper is out (`false`) or in again (`true`).
+    Paper {
+        /// Whether there is paper.
+        present: bool,
+    },
+    /// The register cannot reach its OFD (`true`) or can again.
+    OfdDown {
+        /// Whether the OFD is out of reach.
+        down: bool,
+    },
+}
+
+const fn before() -> When {
+    When::Before
+}
+
+const fn after() -> When {
+    When::After
+}
+
+/// Why a fault cannot be armed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FaultError {
+    /// Not a command code in hex.
+    #[error("\"{0}\" is not a command code: write two or four hex digits as in FF45")]
+    Code(String),
+    /// A count of zero.
+    #[error("a trigger counts from 1, not from 0")]
+    Zero,
+    /// The FN that should be put in cannot be opened.
+    #[error("the FN cannot be put in: {0}")]
+    Fn(String),
+}

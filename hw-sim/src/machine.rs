@@ -51,6 +51,29 @@ pub trait Machine: Send {
 
     /// How the device stands, for `observe` and for benchmarks.
     fn snapshot(&self) -> Snapshot;
+
+    /// Whether the next byte begins a new exchange: no command is being received or carried out, and no answer is
+    /// under way or waits for its ACK. A host that stops the world between two exchanges stops here.
+    fn between_exchanges(&self) -> bool {
+        true
+    }
+
+    /// The commands that were carried out or refused since the last call, oldest first. One is listed as soon as its
+    /// answer is decided, also when that answer is then lost on purpose.
+    fn take_exchanges(&mut self) -> Vec<Exchange> {
+        Vec::new()
+    }
+}
+
+/// One command and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exchange {
+    /// Command code in hex: `FF45`.
+    pub command: String,
+    /// Error code of the answer; 0 is good. What was decided, not what a fault made of it on the way.
+    pub error: u8,
+    /// Number of the fiscal document that it made; `None` when it made none.
+    pub fd: Option<u32>,
 }
 
 /// How a device stands, seen from the bench beside it and not over its link.

@@ -3,3 +3,8 @@
 //! Owns: every promise about fiscal documents; one object, the rack, started from its parts.
 //! Must never: touch a global, a file outside its store, an environment variable or a std clock, spawn
 //! outside its own task set, or end the process.
+
+pub mod domain;
+pub mod drivers;
+pub mod exchange;
+pub mod parts;

@@ -4,4 +4,7 @@
 //! Must never: do I/O, await, read a clock, or decide what a command does to a receipt.
 
 pub mod codes;
+pub mod link;
+pub mod shtrih;
+pub mod text;
 pub mod value;

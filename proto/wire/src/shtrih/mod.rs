@@ -1,0 +1,39 @@
+//! Shtrih-M commands and answers (`shtrih-m` sections 2 to 4) as typed values, both directions.
+//!
+//! Owns: the layout of every payload of the slice.
+//! Must never: say what a command does to a receipt; the driver and the simulator each say that for themselves.
+
+mod answer;
+mod answer_data;
+mod command;
+mod cursor;
+mod error_code;
+mod fields;
+mod password;
+mod request;
+mod request_data;
+mod table;
+
+pub use answer::{Answer, AnswerFrame, Echo};
+pub use answer_data::{
+    CalculationReport, CashDone, CloseLegacyDone, CloseReceiptDone, DeviceType, DocumentHeader, FnDocument,
+    FnDocumentDetail, FnExpiry, FnRegistration, FnRegistrationExtended, FnResource, FnStatus, FnVersion, FontInfo,
+    FullState, ModelParameters, OfdStatus, Reregistrations, ShiftClosed, ShiftOpened, ShiftState, ShortState, Subtotal,
+};
+pub use command::CommandCode;
+pub use cursor::{DecodeError, EncodeError};
+pub use error_code::ErrorCode;
+pub use fields::{
+    DmyDate, FnDocumentKind, FnPhase, FnWarnings, Hms, Mode, ModelFlags, OperationKind, ReceiptKind, StateFlags,
+    Submode, TaxSystemBit, VatCode, YmdDate, fn_number, fn_number_bytes,
+};
+pub use password::Password;
+pub use request::Request;
+pub use request_data::{
+    CashMovement, CloseLegacy, CloseReceipt, DocumentByNumber, DocumentTlv, ErrorTextRequest, FontRequest,
+    LegacyOperation, ModelParametersRequest, OpenReceipt, OperationV2, ServiceArgs, SetDate, SetTime,
+};
+pub use table::{
+    FieldKind, FieldStructure, FieldStructureRequest, ReadTable, TableCell, TableStructure, TableStructureRequest,
+    WriteTable,
+};

@@ -1,7 +1,12 @@
-//! What the rack speaks about: units, attempts, outcomes, evidence, descriptions. Pure values.
+//! What the rack speaks about: units, jobs, attempts, outcomes, evidence, the plan of a rack. Pure values.
 //!
 //! Owns: the domain types and the pure machines over them.
 //! Must never: await, do I/O, read a clock, or know a vendor or a surface.
 
 pub mod attempt;
 pub mod device;
+pub mod error;
+pub mod job;
+pub mod plan;
+pub mod snapshot;
+pub mod unit;

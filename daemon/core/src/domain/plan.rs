@@ -1,0 +1,433 @@
+//! The plan of a rack: what a person says stands in it. Written as one TOML file by `rack export`, read by `rack apply`.
+//!
+//! Owns: the plan, its checks (all errors at once) and the difference between two plans.
+//! Must never: take an identity on trust: naming a register's serial and FN here is its adoption, and the device must
+//! then state the same.
+
+use crate::parts::PortAddress;
+use kassette_receipts::job_key::RackId;
+use kassette_wire::value::{FnNumber, Inn, RegisterId, RegisterSerial, Vendor};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most tenants, slots or registers a plan may name.
+pub const PLAN_ROWS_MAX: usize = 4096;
+/// Default lifetime of a job in the queue (design 4.1).
+pub const DEFAULT_TTL_S: u64 = 300;
+/// Default limit of waiting jobs of a tenant.
+pub const DEFAULT_QUEUE_MAX: u64 = 100_000;
+/// Moscow, the zone of most registrations.
+pub const DEFAULT_ZONE: &str = "+03:00";
+
+/// What stands in a rack.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RackPlan {
+    /// Two letters of the rack; may be named once, before the first job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rack_id: Option<String>,
+    /// Taxpayers whose receipts we issue.
+    #[serde(default, rename = "tenant", skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<TenantPlan>,
+    /// Labelled places and the ports they are reached by.
+    #[serde(default, rename = "slot", skip_serializing_if = "Vec::is_empty")]
+    pub slots: Vec<SlotPlan>,
+    /// Adopted registers.
+    #[serde(default, rename = "register", skip_serializing_if = "Vec::is_empty")]
+    pub registers: Vec<RegisterPlan>,
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantPlan {
+    /// Taxpayer number.
+    pub inn: String,
+    /// Name for people.
+    pub name: String,
+    /// Default lifetime of a job in the queue, seconds.
+    #[serde(default = "default_ttl_s")]
+    pub ttl_s: u64,
+    /// Most jobs that may wait.
+    #[serde(default = "default_queue_max")]
+    pub queue_max: u64,
+    /// Clients granted: a client's name, `uid:1000`, or `*` for every client with the provider's role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<String>,
+}
+
+/// A slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlotPlan {
+    /// What a technician reads on the shelf: `R1-S07`.
+    pub label: String,
+    /// Device path or `tcp:HOST:PORT`.
+    pub port: String,
+    /// Speed of a true serial line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baud: Option<u32>,
+}
+
+/// An adopted register.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterPlan {
+    /// Vendor.
+    #[serde(default = "default_vendor")]
+    pub vendor: String,
+    /// Factory serial, as the device states it.
+    pub serial: String,
+    /// Number of the FN in it.
+    #[serde(rename = "fn")]
+    pub fn_number: String,
+    /// INN of its tenant.
+    pub tenant: String,
+    /// Zone of its registration.
+    #[serde(default = "default_zone")]
+    pub zone: String,
+}
+
+fn default_ttl_s() -> u64 {
+    DEFAULT_TTL_S
+}
+
+fn default_queue_max() -> u64 {
+    DEFAULT_QUEUE_MAX
+}
+
+fn default_vendor() -> String {
+    Vendor::ShtrihM.as_str().to_owned()
+}
+
+fn default_zone() -> String {
+    DEFAULT_ZONE.to_owned()
+}
+
+/// One thing wrong with a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanError {
+    /// Where: `register[3].fn`.
+    pub path: String,
+    /// What, with the accepted range.
+    pub text: String,
+}
+
+/// A plan that was checked, with typed values and look-ups.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CheckedPlan {
+    /// The rack's letters.
+    pub rack_id: Option<RackId>,
+    /// Tenants by INN.
+    pub tenants: BTreeMap<Inn, TenantPlan>,
+    /// Slots by label, in the order of labels.
+    pub slots: BTreeMap<String, CheckedSlot>,
+    /// Adopted registers.
+    pub registers: BTreeMap<RegisterId, Adoption>,
+}
+
+/// A slot with its parsed port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedSlot {
+    /// Where it is reached.
+    pub port: PortAddress,
+    /// Speed of a true serial line.
+    pub baud: Option<u32>,
+}
+
+/// An adoption: this register, with this FN, issues receipts of this tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adoption {
+    /// The register.
+    pub register: RegisterId,
+    /// Its FN.
+    pub fn_number: FnNumber,
+    /// Its tenant.
+    pub tenant: Inn,
+    /// Zone of its registration, minutes east of UTC.
+    pub zone_minutes: i16,
+}
+
+/// What one line of a difference does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeAction {
+    /// Something new.
+    Add,
+    /// Something else than before.
+    Change,
+    /// Gone.
+    Remove,
+}
+
+/// One line of the difference between two plans.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanChange {
+    /// What: `tenant 7704358518`, `slot R1-S01`, `register shtrih-m-0001`.
+    pub path: String,
+    /// What happens to it.
+    pub action: ChangeAction,
+    /// Before, in TOML words.
+    pub before: Option<String>,
+    /// After, in TOML words.
+    pub after: Option<String>,
+}
+
+struct Check {
+    errors: Vec<PlanError>,
+}
+
+impl Check {
+    fn fail(&mut self, path: impl Into<String>, text: impl Into<String>) {
+        self.errors.push(PlanError { path: path.into(), text: text.into() });
+    }
+
+    fn parse<T: std::str::FromStr>(&mut self, path: String, text: &str) -> Option<T>
+    where
+        T::Err: std::fmt::Display,
+    {
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fail(path, error.to_string());
+                None
+            }
+        }
+    }
+}
+
+/// Minutes east of UTC of a text like `+03:00`.
+fn zone_minutes(text: &str) -> Result<i16, String> {
+    let bad = || format!("\"{text}\" is not a zone like +03:00 (Russia: +02:00 to +12:00)");
+    let (sign, rest) = match text.as_bytes().first() {
+        Some(b'+') => (1, &text[1..]),
+        Some(b'-') => (-1, &text[1..]),
+        _ => return Err(bad()),
+    };
+    let (hours, minutes) = rest.split_once(':').ok_or_else(bad)?;
+    let well_formed = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+    if !well_formed(hours) || !well_formed(minutes) {
+        return Err(bad());
+    }
+    let hours: i16 = hours.parse().map_err(|_| bad())?;
+    let minutes: i16 = minutes.parse().map_err(|_| bad())?;
+    if hours > 14 || minutes > 59 {
+        return Err(bad());
+    }
+    Ok(sign * (hours * 60 + minutes))
+}
+
+impl RackPlan {
+    /// Reads a plan from TOML.
+    ///
+    /// # Errors
+    /// The parser's own words; unknown keys are errors.
+    pub fn from_toml(text: &str) -> Result<Self, PlanError> {
+        toml::from_str(text).map_err(|error| PlanError { path: "file".into(), text: error.to_string() })
+    }
+
+    /// Writes the plan as the TOML file that `rack apply` reads back.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// Every error there is.
+    pub fn check(&self) -> Result<CheckedPlan, Vec<PlanError>> {
+        let mut check = Check { errors: Vec::new() };
+        let mut plan = CheckedPlan::default();
+        for (name, rows) in
+            [("tenant", self.tenants.len()), ("slot", self.slots.len()), ("register", self.registers.len())]
+        {
+            if rows > PLAN_ROWS_MAX {
+                check.fail(name, format!("{rows} entries; at most {PLAN_ROWS_MAX}"));
+                return Err(check.errors);
+            }
+        }
+        if let Some(text) = &self.rack_id {
+            plan.rack_id = check.parse("rack_id".into(), text);
+        }
+        self.check_tenants(&mut check, &mut plan);
+        self.check_slots(&mut check, &mut plan);
+        self.check_registers(&mut check, &mut plan);
+        if check.errors.is_empty() { Ok(plan) } else { Err(check.errors) }
+    }
+
+    fn check_tenants(&self, check: &mut Check, plan: &mut CheckedPlan) {
+        for (at, tenant) in self.tenants.iter().enumerate() {
+            if tenant.name.is_empty() || tenant.name.chars().count() > 256 {
+                check.fail(format!("tenant[{at}].name"), "1 to 256 characters");
+            }
+            if tenant.ttl_s == 0 || tenant.ttl_s > 86_400 {
+                check.fail(format!("tenant[{at}].ttl_s"), "1 to 86400 seconds");
+            }
+            if tenant.queue_max == 0 || tenant.queue_max > 10_000_000 {
+                check.fail(format!("tenant[{at}].queue_max"), "1 to 10000000 jobs");
+            }
+            let path = format!("tenant[{at}].inn");
+            let Some(inn) = check.parse::<Inn>(path.clone(), &tenant.inn) else { continue };
+            if plan.tenants.insert(inn, tenant.clone()).is_some() {
+                check.fail(path, format!("{} is named twice", tenant.inn));
+            }
+        }
+    }
+
+    fn check_slots(&self, check: &mut Check, plan: &mut CheckedPlan) {
+        let mut ports = BTreeSet::new();
+        for (at, slot) in self.slots.iter().enumerate() {
+            let well_formed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+            if slot.label.is_empty() || slot.label.len() > 32 || !slot.label.bytes().all(well_formed) {
+                check.fail(format!("slot[{at}].label"), "1 to 32 ASCII letters, digits, dashes, dots or underscores");
+            }
+            if slot.baud.is_some_and(|baud| !(2_400..=921_600).contains(&baud)) {
+                check.fail(format!("slot[{at}].baud"), "2400 to 921600");
+            }
+            let path = format!("slot[{at}].port");
+            let Some(port) = check.parse::<PortAddress>(path.clone(), &slot.port) else { continue };
+            if !ports.insert(port.clone()) {
+                check.fail(path, format!("{port} stands in two slots"));
+            }
+            let checked = CheckedSlot { port, baud: slot.baud };
+            if plan.slots.insert(slot.label.clone(), checked).is_some() {
+                check.fail(format!("slot[{at}].label"), format!("{} is named twice", slot.label));
+            }
+        }
+    }
+
+    fn check_registers(&self, check: &mut Check, plan: &mut CheckedPlan) {
+        let mut fns = BTreeSet::new();
+        for (at, row) in self.registers.iter().enumerate() {
+            let path = |field: &str| format!("register[{at}].{field}");
+            let vendor = check.parse::<Vendor>(path("vendor"), &row.vendor);
+            let serial = check.parse::<RegisterSerial>(path("serial"), &row.serial);
+            let fn_number = check.parse::<FnNumber>(path("fn"), &row.fn_number);
+            let tenant = check.parse::<Inn>(path("tenant"), &row.tenant);
+            let zone = zone_minutes(&row.zone).map_err(|text| check.fail(path("zone"), text)).ok();
+            if let Some(inn) = tenant.as_ref().filter(|inn| !plan.tenants.contains_key(inn)) {
+                check.fail(path("tenant"), format!("no tenant {inn} in this plan"));
+            }
+            let (Some(vendor), Some(serial), Some(fn_number), Some(tenant), Some(zone_minutes)) =
+                (vendor, serial, fn_number, tenant, zone)
+            else {
+                continue;
+            };
+            if !fns.insert(fn_number.clone()) {
+                check.fail(path("fn"), format!("FN {fn_number} stands in two registers"));
+            }
+            let register = RegisterId { vendor, serial };
+            let adoption = Adoption { register: register.clone(), fn_number, tenant, zone_minutes };
+            if plan.registers.insert(register.clone(), adoption).is_some() {
+                check.fail(path("serial"), format!("{register} is named twice"));
+            }
+        }
+    }
+
+    /// The difference from this plan to another.
+    #[must_use]
+    pub fn changes_to(&self, next: &Self) -> Vec<PlanChange> {
+        let mut changes = Vec::new();
+        let rack = |plan: &Self| plan.rack_id.iter().map(|id| (String::new(), id.clone())).collect();
+        diff(&mut changes, "rack_id", &rack(self), &rack(next));
+        let tenants = |plan: &Self| rows(&plan.tenants, |t| t.inn.clone());
+        diff(&mut changes, "tenant", &tenants(self), &tenants(next));
+        let slots = |plan: &Self| rows(&plan.slots, |s| s.label.clone());
+        diff(&mut changes, "slot", &slots(self), &slots(next));
+        let registers = |plan: &Self| rows(&plan.registers, |r| format!("{}-{}", r.vendor, r.serial));
+        diff(&mut changes, "register", &registers(self), &registers(next));
+        changes
+    }
+}
+
+fn rows<T: Serialize>(list: &[T], name: impl Fn(&T) -> String) -> BTreeMap<String, String> {
+    list.iter().map(|row| (name(row), toml::to_string(row).unwrap_or_default().trim().replace('\n', ", "))).collect()
+}
+
+fn diff(
+    changes: &mut Vec<PlanChange>,
+    what: &str,
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let (old, new) = (before.get(name), after.get(name));
+        let action = match (old, new) {
+            (None, Some(_)) => ChangeAction::Add,
+            (Some(_), None) => ChangeAction::Remove,
+            (Some(a), Some(b)) if a != b => ChangeAction::Change,
+            (Some(_), Some(_)) | (None, None) => continue,
+        };
+        let path = format!("{what} {name}").trim_end().to_owned();
+        changes.push(PlanChange { path, action, before: old.cloned(), after: new.cloned() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        rack_id = "K1"
+        [[tenant]]
+        inn = "7704358518"
+        name = "Yandex"
+        [[slot]]
+        label = "R1-S01"
+        port = "/dev/pts/3"
+        [[register]]
+        serial = "0000000001"
+        fn = "9999078900000001"
+        tenant = "7704358518"
+    "#;
+
+    #[test]
+    fn a_plan_is_read_checked_and_written_back_the_same() {
+        let plan = RackPlan::from_toml(GOOD).unwrap();
+        let checked = plan.check().unwrap();
+        assert_eq!(checked.registers.values().next().unwrap().zone_minutes, 180);
+        assert_eq!(RackPlan::from_toml(&plan.to_toml()).unwrap(), plan);
+    }
+
+    #[test]
+    fn every_error_of_a_plan_is_told_at_once() {
+        let text = GOOD.replace("7704358518", "7704358519").replace("/dev/pts/3", "pts3").replace("R1-S01", "R1 S01");
+        let paths: Vec<_> = RackPlan::from_toml(&text).unwrap().check().unwrap_err().into_iter().map(|e| e.path).collect();
+        assert_eq!(paths, ["tenant[0].inn", "slot[0].label", "slot[0].port", "register[0].tenant"]);
+    }
+
+    #[test]
+    fn one_fn_cannot_stand_in_two_registers() {
+        let mut plan = RackPlan::from_toml(GOOD).unwrap();
+        let mut second = plan.registers[0].clone();
+        second.serial = "0000000002".into();
+        plan.registers.push(second);
+        assert_eq!(plan.check().unwrap_err()[0].path, "register[1].fn");
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error() {
+        assert!(RackPlan::from_toml("colour = 1").is_err());
+    }
+
+    #[test]
+    fn the_difference_names_what_is_added_changed_and_removed() {
+        let before = RackPlan::from_toml(GOOD).unwrap();
+        let mut after = before.clone();
+        after.slots[0].port = "tcp:10.0.0.5:7778".into();
+        after.registers.clear();
+        let changes: Vec<_> = before.changes_to(&after).into_iter().map(|c| (c.path, c.action)).collect();
+        let expected = [("slot R1-S01", ChangeAction::Change), ("register shtrih-m-0000000001", ChangeAction::Remove)];
+        assert_eq!(changes, expected.map(|(path, action)| (path.to_owned(), action)));
+    }
+
+    #[test]
+    fn zones_are_signed_hours_and_minutes() {
+        assert_eq!(zone_minutes("+03:00"), Ok(180));
+        assert_eq!(zone_minutes("-09:30"), Ok(-570));
+        for bad in ["3", "+3:00", "+25:00", "Moscow", "+03:60"] {
+            assert!(zone_minutes(bad).is_err(), "{bad}");
+        }
+    }
+}

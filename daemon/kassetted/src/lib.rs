@@ -2,3 +2,5 @@
 //!
 //! Owns: everything that touches the operating system.
 //! Must never: decide anything about a fiscal document.
+
+pub mod identity;

@@ -4,6 +4,8 @@
 //! Must never: do I/O, await, read a clock, or decide what a command does to a receipt.
 
 pub mod codes;
+pub mod ffd;
+pub mod fiscal;
 pub mod link;
 pub mod shtrih;
 pub mod text;

@@ -63,7 +63,9 @@ impl AnswerFrame {
             [] => return Err(DecodeError::Empty),
             [_] => return Err(DecodeError::Short { field: "error", at: 1 }),
             [0xFF, byte, error, data @ ..] => (CommandCode::two(0xFF, *byte), error, data),
-            [0xFE, byte @ FIRST_SERVICE_SUBCODE..=0xFF, error, data @ ..] => (CommandCode::two(0xFE, *byte), error, data),
+            [0xFE, byte @ FIRST_SERVICE_SUBCODE..=0xFF, error, data @ ..] => {
+                (CommandCode::two(0xFE, *byte), error, data)
+            }
             [byte, error, data @ ..] => (CommandCode::one(*byte), error, data),
         };
         Ok(Self::new(command, ErrorCode(*error), data.to_vec()))

@@ -550,7 +550,7 @@ impl FnDocumentDetail {
 wire_struct! {
     /// FF3A (3.7).
     pub struct DocumentHeader {
-        /// Code of the document, which is the tag of its STLV; see `ffd::DocumentCode`.
+        /// Code of the document, which is the tag of its STLV; see [`crate::ffd::DocumentCode`].
         pub document: u16,
         /// Length of its TLV, all parts together.
         pub length: u16,

@@ -114,7 +114,7 @@ wire_struct! {
     pub struct DocumentTlv {
         /// Password of the system administrator.
         pub password: Password,
-        /// One or more TLV as bytes, at most 250; see `ffd::TlvList`. Kept as sent: a device must also answer
+        /// One or more TLV as bytes, at most 250; see [`crate::ffd::TlvList`]. Kept as sent: a device must also answer
         /// a wrong one.
         pub tlv: Vec<u8> as Rest,
     }

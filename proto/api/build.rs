@@ -25,7 +25,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(&files, ["proto", "vendor"])?;
     let out = env::var("OUT_DIR")?;
     fs::write(Path::new(&out).join("descriptor.binpb"), descriptors.encode_to_vec())?;
-    // Ordered maps: the core and the content hash need one order of labels.
-    tonic_prost_build::configure().btree_map(".").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        // Ordered maps: the core and the content hash need one order of labels.
+        .btree_map(".")
+        // Their published comments hold indented examples that rustdoc would run as Rust.
+        .disable_comments(".google.rpc")
+        .compile_fds(descriptors)?;
     Ok(())
 }

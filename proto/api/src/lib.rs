@@ -6,6 +6,8 @@
 pub use kassette::v1;
 pub use kassette_wire::codes;
 
+pub mod status;
+
 // The nesting of the modules is that of the packages: generated code refers to other packages by relative paths.
 mod kassette {
     /// Messages, clients and servers of package `kassette.v1`; their texts are those of the `.proto` files.

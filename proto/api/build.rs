@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Ordered maps: the core and the content hash need one order of labels.
         .btree_map(".")
         // Their published comments hold indented examples that rustdoc would run as Rust.
-        .disable_comments(".google.rpc")
+        .disable_comments([".google.rpc"])
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -3,4 +3,12 @@
 //! Owns: the meaning of a receipt before any device sees it.
 //! Must never: know a device, a journal, a clock or a network.
 
+pub mod capability;
+pub mod hash;
+pub mod job;
+pub mod job_key;
+pub mod law;
 pub mod model;
+pub mod rules;
+#[cfg(test)]
+mod sample;

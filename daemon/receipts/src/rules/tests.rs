@@ -1,0 +1,584 @@
+//! Tests of the rules: each has a receipt that passes and one that breaks it alone.
+
+use super::*;
+use crate::model::{Buyer, Correction, IndustryAttribute, Item, Payments, UserAttribute, VatTotal};
+use crate::sample::{self, kopecks};
+use kassette_wire::value::{Kopecks, Quantity};
+use proptest::prelude::*;
+use time::macros::date;
+
+fn context() -> RuleContext {
+    let inn: kassette_wire::value::Inn = "7704358518".parse().unwrap();
+    RuleContext {
+        tenant_inn: Some(inn.clone()),
+        registration: Some(RegistrationFacts {
+            inn,
+            tax_systems: 1 | 2,
+            ffd: Ffd::V1_2,
+            internet: true,
+            automatic: true,
+            cash_unit: false,
+        }),
+        ..RuleContext::on(date!(2026 - 11 - 22))
+    }
+}
+
+fn facts(context: &mut RuleContext) -> &mut RegistrationFacts {
+    context.registration.as_mut().unwrap()
+}
+
+/// A receipt whose every sum is `sum`, without given VAT.
+fn of_sum(sum: u64) -> Receipt {
+    let mut receipt = sample::receipt();
+    receipt.items[0].price = kopecks(sum);
+    receipt.items[0].amount = kopecks(sum);
+    receipt.total = kopecks(sum);
+    receipt.payments.electronic = kopecks(sum);
+    receipt
+}
+
+fn rules_of(receipt: &Receipt, context: &RuleContext) -> Vec<&'static str> {
+    check(receipt, context).iter().map(|violation| violation.rule).collect()
+}
+
+fn fields_of(receipt: &Receipt, context: &RuleContext) -> Vec<String> {
+    check(receipt, context)
+        .into_iter()
+        .map(|violation| violation.field)
+        .collect()
+}
+
+fn industry(value: usize) -> IndustryAttribute {
+    IndustryAttribute {
+        federal_body: "030".into(),
+        document_date: "21.11.2023".into(),
+        document_number: "1944".into(),
+        value: "x".repeat(value),
+    }
+}
+
+type Break = fn(&mut Receipt, &mut RuleContext);
+
+/// For every rule: the field it must name, and a change of a lawful receipt that breaks that rule and no other.
+const BREAKS: [(&str, &str, Break); 20] = [
+    ("R7", "", |_, context| {
+        facts(context).inn = "7707083893".parse().unwrap()
+    }),
+    ("R8", "sign", |receipt, _| receipt.sign = 5),
+    ("R9", "tax_system", |receipt, _| receipt.tax_system = Some(8)),
+    ("R10", "items", |receipt, _| {
+        receipt.items.clear();
+        receipt.total = Kopecks::ZERO;
+        receipt.payments = Payments::default();
+        receipt.vat_totals.clear();
+    }),
+    ("R11", "items[0].name", |receipt, _| receipt.items[0].name = "  ".into()),
+    ("R12", "items[0].name", |receipt, _| {
+        receipt.items[0].name = "Чай «Я»".into()
+    }),
+    ("R13", "items[0].amount", |receipt, _| {
+        receipt.items[0].price = kopecks(12_300);
+        receipt.items[0].vat_per_unit = None;
+    }),
+    ("R14", "items[0].quantity", |receipt, _| {
+        *receipt = of_sum(0);
+        receipt.items[0].quantity = Quantity::from_millionths(0).unwrap();
+    }),
+    ("R15", "total", |receipt, _| {
+        receipt.total = kopecks(12_199);
+        receipt.payments.electronic = kopecks(12_199);
+    }),
+    ("R16", "payments", |receipt, _| receipt.payments.credit = kopecks(1)),
+    ("R17", "payments.cash", |receipt, _| {
+        receipt.payments = Payments {
+            cash: kopecks(200),
+            electronic: kopecks(12_000),
+            ..Payments::default()
+        };
+    }),
+    ("R18", "items[0].vat_rate", |receipt, _| {
+        *receipt = of_sum(100);
+        receipt.items[0].vat_rate = Some(1);
+    }),
+    ("R20", "items[0].vat_rate", |receipt, _| {
+        receipt.items[0].vat_rate = Some(12);
+        receipt.vat_totals[0].rate = 12;
+    }),
+    ("R21", "items[0].subject", |receipt, _| {
+        receipt.items[0].subject = Some(10)
+    }),
+    ("R36", "items[0]", |receipt, _| {
+        receipt.items[0].industry = vec![industry(200); 5]
+    }),
+    ("R37", "vat_totals[1]", |receipt, _| {
+        receipt.vat_totals.push(receipt.vat_totals[0])
+    }),
+    ("R38", "additional_attribute", |receipt, _| {
+        receipt.additional_attribute = Some("1".repeat(17))
+    }),
+    ("C5", "items[0].measure", |receipt, _| {
+        receipt.items[0].measure = Some(1)
+    }),
+    ("C7-1200", "items[0].vat_amount", |receipt, _| {
+        receipt.items[0].vat_amount = Some(kopecks(2_202))
+    }),
+    ("C7-1102", "vat_totals[0].amount", |receipt, _| {
+        receipt.vat_totals[0].amount = kopecks(2_202)
+    }),
+];
+
+#[test]
+fn a_lawful_receipt_keeps_every_rule() {
+    for receipt in [sample::receipt(), sample::supported()] {
+        let verdict = examine(&receipt, &context());
+        assert_eq!(verdict.violations, []);
+        assert_eq!(verdict.unanswered, ["R6"]);
+    }
+}
+
+#[test]
+fn every_rule_has_a_receipt_that_breaks_it_and_nothing_else() {
+    for (id, field, broken) in BREAKS {
+        let (mut receipt, mut context) = (sample::supported(), context());
+        broken(&mut receipt, &mut context);
+        let violations = check(&receipt, &context);
+        let found: Vec<_> = violations.iter().map(|v| (v.rule, v.field.as_str())).collect();
+        assert_eq!(found, [(id, field)], "{violations:?}");
+        let one = &violations[0];
+        assert!(one.text_en.is_ascii() || id == "R12", "{}", one.text_en);
+        assert!(!one.text_ru.is_ascii() && !one.suggestion.is_empty(), "{one:?}");
+    }
+}
+
+#[test]
+fn the_table_has_each_rule_of_the_order_once_and_each_is_tested() {
+    let mut expected: Vec<String> = (6..=18).chain([20, 21, 36, 37, 38]).map(|n| format!("R{n}")).collect();
+    expected.extend(["C5", "C7-1200", "C7-1102"].map(String::from));
+    assert_eq!(RULES.iter().map(|rule| rule.id).collect::<Vec<_>>(), expected);
+    for rule in &RULES {
+        let tested = BREAKS.iter().any(|row| row.0 == rule.id);
+        assert_eq!(tested, !matches!(rule.place, Where::Elsewhere(_)), "{}", rule.id);
+        assert!(!rule.title_ru.is_ascii() && rule.in_force(date!(2026 - 01 - 01)));
+    }
+}
+
+#[test]
+fn all_violations_are_found_at_once() {
+    let mut receipt = sample::supported();
+    receipt.sign = 0;
+    receipt.tax_system = Some(3);
+    receipt.total = kopecks(1);
+    receipt.items[0].name.clear();
+    receipt.items[0].method = Some(9);
+    receipt.items[0].subject = None;
+    assert_eq!(
+        rules_of(&receipt, &context()),
+        ["R8", "R9", "R11", "R15", "R16", "R21", "C5"]
+    );
+}
+
+#[test]
+fn a_rule_whose_facts_are_missing_is_reported_as_unanswered_and_not_as_kept() {
+    let bare = RuleContext::on(date!(2026 - 11 - 22));
+    assert_eq!(examine(&sample::receipt(), &bare).unanswered, ["R6", "R7", "R9"]);
+    let mut receipt = sample::receipt();
+    receipt.payments = Payments {
+        cash: receipt.total,
+        ..Payments::default()
+    };
+    receipt.sign = 2;
+    receipt.correction = Some(Correction {
+        kind: 0,
+        settlement_date: None,
+        order_number: None,
+    });
+    assert_eq!(examine(&receipt, &bare).unanswered, ["R6", "R7", "R8", "R9", "R17"]);
+    receipt.items.clear();
+    assert!(examine(&receipt, &bare).unanswered.contains(&"R10"));
+    assert_eq!(check(&sample::receipt(), &bare), []);
+}
+
+#[test]
+fn twenty_percent_ends_with_2025_except_for_returns_and_corrections() {
+    let on = |day, rate, sign| {
+        let mut receipt = of_sum(100);
+        receipt.sign = sign;
+        receipt.items[0].vat_rate = Some(rate);
+        let mut context = context();
+        context.today = day;
+        rules_of(&receipt, &context)
+    };
+    let (last, first) = (date!(2025 - 12 - 31), date!(2026 - 01 - 01));
+    assert!(on(last, 1, 1).is_empty());
+    assert_eq!(on(first, 1, 1), ["R18"]);
+    assert_eq!(on(first, 1, 3), ["R18"]);
+    assert!(on(first, 1, 2).is_empty());
+    assert!(on(first, 1, 4).is_empty());
+    assert!(on(first, 11, 1).is_empty());
+    assert_eq!(on(last, 11, 1), ["R18"]);
+    assert_eq!(on(last, 11, 2), ["R18"], "no earlier sale can have had 22 %");
+    assert_eq!(on(date!(2024 - 12 - 31), 7, 1), ["R18"]);
+    assert!(on(date!(2025 - 01 - 01), 7, 1).is_empty());
+    assert_eq!(on(first, 13, 1), ["R18"]);
+
+    let mut correction = of_sum(100);
+    correction.items[0].vat_rate = Some(1);
+    correction.correction = Some(Correction {
+        kind: 0,
+        settlement_date: None,
+        order_number: None,
+    });
+    assert!(check(&correction, &context()).is_empty());
+}
+
+#[test]
+fn a_missing_rate_method_or_subject_is_a_violation() {
+    let mut receipt = of_sum(100);
+    receipt.items[0].vat_rate = None;
+    receipt.items[0].method = None;
+    receipt.items[0].subject = None;
+    assert_eq!(
+        fields_of(&receipt, &context()),
+        ["items[0].vat_rate", "items[0].method", "items[0].subject"]
+    );
+}
+
+#[test]
+fn the_form_of_the_rate_follows_the_method_for_every_pair() {
+    for (method, subject) in [(1, 1), (2, 1), (3, 10), (4, 1), (5, 1), (6, 1), (7, 10)] {
+        for rate in 2..=12 {
+            let mut receipt = of_sum(100);
+            receipt.sign = 2; // so that 3 (20/120) is in force too
+            receipt.items[0].vat_rate = Some(rate);
+            receipt.items[0].method = Some(method);
+            receipt.items[0].subject = Some(subject);
+            let calculated = matches!(rate, 3 | 4 | 9 | 10 | 12);
+            let neutral = matches!(rate, 5 | 6) || method == 7;
+            let lawful = neutral || calculated == (method <= 3);
+            let expected: &[&str] = if lawful { &[] } else { &["R20"] };
+            assert_eq!(rules_of(&receipt, &context()), expected, "method {method}, rate {rate}");
+        }
+    }
+}
+
+#[test]
+fn advances_and_credit_payments_take_subject_10_and_deliveries_never() {
+    for (method, subject, lawful) in [
+        (1, 1, true),
+        (1, 10, true),
+        (3, 10, true),
+        (3, 4, false),
+        (4, 4, true),
+        (4, 10, false),
+        (5, 10, false),
+        (6, 10, false),
+        (7, 10, true),
+        (7, 1, false),
+    ] {
+        let mut receipt = of_sum(100);
+        receipt.items[0].vat_rate = Some(6);
+        receipt.items[0].method = Some(method);
+        receipt.items[0].subject = Some(subject);
+        let expected: &[&str] = if lawful { &[] } else { &["R21"] };
+        assert_eq!(
+            rules_of(&receipt, &context()),
+            expected,
+            "method {method}, subject {subject}"
+        );
+    }
+}
+
+#[test]
+fn the_tax_system_is_one_registered_bit_and_may_be_left_out_when_there_is_only_one() {
+    let of = |system, registered| {
+        let mut receipt = sample::receipt();
+        receipt.tax_system = system;
+        let mut context = context();
+        facts(&mut context).tax_systems = registered;
+        rules_of(&receipt, &context)
+    };
+    assert!(of(Some(2), 3).is_empty());
+    assert_eq!(of(Some(4), 3), ["R9"]);
+    assert_eq!(of(Some(3), 3), ["R9"]);
+    assert_eq!(of(Some(0), 3), ["R9"]);
+    assert_eq!(of(Some(8), 8), ["R9"], "abolished, whatever an old registration says");
+    assert!(of(None, 2).is_empty());
+    assert_eq!(of(None, 3), ["R9"]);
+}
+
+#[test]
+fn the_amount_may_differ_by_one_kopeck_and_cannot_overflow() {
+    let mut receipt = of_sum(17_109);
+    receipt.items[0].price = kopecks(6_396);
+    receipt.items[0].quantity = "2.675".parse().unwrap();
+    for (amount, lawful) in [
+        (17_107, false),
+        (17_108, true),
+        (17_109, true),
+        (17_110, true),
+        (17_111, false),
+    ] {
+        receipt.items[0].amount = kopecks(amount);
+        receipt.total = kopecks(amount);
+        receipt.payments.electronic = kopecks(amount);
+        assert_eq!(check(&receipt, &context()).is_empty(), lawful, "{amount}");
+    }
+    let mut huge = of_sum(Kopecks::MAX.get());
+    huge.items[0].quantity = Quantity::MAX;
+    huge.items.push(huge.items[0].clone());
+    huge.payments.prepaid = Kopecks::MAX;
+    let found = rules_of(&huge, &context());
+    assert_eq!(found, ["R13", "R13", "R15", "R16"]);
+}
+
+#[test]
+fn a_total_may_be_rounded_down_by_less_than_a_rouble_only_where_that_is_switched_on() {
+    let rounded = |total, on| {
+        let mut receipt = of_sum(12_299);
+        receipt.total = kopecks(total);
+        receipt.payments.electronic = kopecks(total);
+        let mut context = context();
+        context.limits.round_total_down = on;
+        rules_of(&receipt, &context)
+    };
+    assert_eq!(rounded(12_200, false), ["R15"]);
+    assert!(rounded(12_200, true).is_empty());
+    assert_eq!(rounded(12_199, true), ["R15"]);
+    assert_eq!(rounded(12_300, true), ["R15"], "never up");
+}
+
+#[test]
+fn cash_is_lawful_at_a_register_with_a_cash_unit_or_of_neither_mode() {
+    let mut receipt = sample::receipt();
+    receipt.payments = Payments {
+        cash: receipt.total,
+        ..Payments::default()
+    };
+    let mut context = context();
+    assert_eq!(rules_of(&receipt, &context), ["R17"]);
+    facts(&mut context).automatic = false;
+    assert_eq!(rules_of(&receipt, &context), ["R17"]);
+    facts(&mut context).internet = false;
+    assert!(check(&receipt, &context).is_empty());
+    facts(&mut context).automatic = true;
+    facts(&mut context).cash_unit = true;
+    assert!(check(&receipt, &context).is_empty());
+}
+
+#[test]
+fn corrections_of_ffd_1_05_have_signs_1_and_3_and_need_no_items() {
+    let mut receipt = sample::receipt();
+    receipt.correction = Some(Correction {
+        kind: 0,
+        settlement_date: None,
+        order_number: None,
+    });
+    receipt.items.clear();
+    let mut context = context();
+    assert_eq!(rules_of(&receipt, &context), ["R10", "R15"]);
+    facts(&mut context).ffd = Ffd::V1_05;
+    assert!(check(&receipt, &context).is_empty());
+    receipt.sign = 2;
+    assert_eq!(rules_of(&receipt, &context), ["R8"]);
+}
+
+#[test]
+fn a_character_that_cp866_lacks_is_named_with_its_position_in_every_text() {
+    let mut receipt = sample::supported();
+    receipt.items[0].name = "Ёлка №5 ✓".into();
+    receipt.cashier.as_mut().unwrap().name = "Иванова\n".into();
+    receipt.buyer = Some(Buyer {
+        contact: Some("а👍@example.com".into()),
+        ..Buyer::default()
+    });
+    let found = check(&receipt, &context());
+    let shown: Vec<_> = found.iter().map(|v| (v.rule, v.field.as_str(), v.tag)).collect();
+    let expected = [
+        ("R12", "items[0].name", Some(1030)),
+        ("R12", "cashier.name", Some(1021)),
+        ("R12", "buyer.contact", Some(1008)),
+    ];
+    assert_eq!(shown, expected);
+    assert!(
+        found[0].text_en.contains("U+2713) at position 8"),
+        "{}",
+        found[0].text_en
+    );
+    assert!(
+        found[1].text_en.contains("U+000A) at position 7"),
+        "{}",
+        found[1].text_en
+    );
+    assert!(
+        found[2].text_en.contains("U+1F44D) at position 1"),
+        "{}",
+        found[2].text_en
+    );
+}
+
+#[test]
+fn a_name_holds_128_characters_without_control_characters() {
+    let mut receipt = sample::supported();
+    receipt.items[0].name = "Щ".repeat(128);
+    assert!(
+        check(&receipt, &context()).is_empty(),
+        "characters count, not bytes of UTF-8"
+    );
+    receipt.items[0].name.push('Щ');
+    assert_eq!(rules_of(&receipt, &context()), ["R11"]);
+    receipt.items[0].name = "Чай\tчерный".into();
+    assert_eq!(rules_of(&receipt, &context()), ["R11"]);
+}
+
+#[test]
+fn texts_and_containers_have_the_lengths_of_their_tags() {
+    let of = |name: usize, value: usize| {
+        let mut receipt = sample::supported();
+        receipt.user_attribute = Some(UserAttribute {
+            name: "n".repeat(name),
+            value: "v".repeat(value),
+        });
+        fields_of(&receipt, &context())
+    };
+    assert!(of(56, 256).is_empty());
+    assert_eq!(
+        of(57, 256),
+        ["user_attribute"],
+        "1084 holds 320 bytes with the heads of 1085 and 1086"
+    );
+    assert_eq!(of(65, 1), ["user_attribute.name"]);
+    assert_eq!(of(1, 257), ["user_attribute.value"]);
+    assert_eq!(of(0, 1), ["user_attribute.name"], "given but empty");
+
+    let mut receipt = sample::supported();
+    receipt.items[0].country = Some("64".into());
+    receipt.items[0].additional_attribute = Some("x".repeat(65));
+    receipt.items[0].industry = vec![industry(242)];
+    receipt.items[0].industry[0].document_number = "1".repeat(32);
+    let expected = [
+        "items[0].additional_attribute",
+        "items[0].country",
+        "items[0].industry[0]",
+    ];
+    assert_eq!(fields_of(&receipt, &context()), expected);
+}
+
+#[test]
+fn the_size_of_an_item_agrees_with_the_published_bytes() {
+    // `fn-ffd-ofd` C.1: {1214=3, 1212=10, 1030="Аванс", 1079=1000.00, 1023=1, 1199=3, 1043=1000.00} takes 2C bytes.
+    let item = Item {
+        name: "Аванс".into(),
+        price: kopecks(100_000),
+        amount: kopecks(100_000),
+        measure: None,
+        vat_rate: Some(3),
+        method: Some(3),
+        subject: Some(10),
+        ..sample::item()
+    };
+    let six_decimals = 2; // 1000000 with six decimals takes two bytes more than 1 with none
+    let vat_by_the_register = 4 + 3;
+    assert_eq!(size::item(&item), 0x2C + six_decimals + vat_by_the_register);
+}
+
+#[test]
+fn a_document_above_30_kib_is_refused_as_a_whole() {
+    let mut receipt = of_sum(100);
+    receipt.items[0].industry = vec![industry(240); 3];
+    let count = 40;
+    receipt.items = vec![receipt.items[0].clone(); count];
+    receipt.total = kopecks(100 * count as u64);
+    receipt.payments.electronic = receipt.total;
+    let found = check(&receipt, &context());
+    assert_eq!(
+        found.iter().map(|v| (v.rule, v.field.as_str())).collect::<Vec<_>>(),
+        [("R36", "")]
+    );
+    receipt.items.truncate(20);
+    receipt.total = kopecks(2_000);
+    receipt.payments.electronic = receipt.total;
+    assert!(check(&receipt, &context()).is_empty());
+}
+
+#[test]
+fn a_hostile_receipt_gets_a_bounded_answer_that_says_so() {
+    let mut receipt = sample::receipt();
+    let bad = Item {
+        name: "😀".repeat(300_000),
+        vat_rate: Some(99),
+        measure: Some(7),
+        ..sample::item()
+    };
+    receipt.items = vec![bad; 3];
+    let plain = Item {
+        name: "\u{0}".into(),
+        method: Some(3),
+        vat_rate: None,
+        ..sample::item()
+    };
+    receipt.items.resize(10_000, plain);
+    receipt.vat_totals = vec![
+        VatTotal {
+            rate: u32::MAX,
+            amount: Kopecks::MAX
+        };
+        10_000
+    ];
+    let found = check(&receipt, &context());
+    assert!(found.len() <= MAX_VIOLATIONS + 1);
+    assert_eq!(found.last().unwrap().rule, MORE);
+    for rule in ["R10", "R11", "R12", "R15", "R18", "R21", "R36", "C5", "C7-1102"] {
+        let count = found.iter().filter(|v| v.rule == rule).count();
+        assert!((1..=MAX_OF_ONE_RULE).contains(&count), "{rule} {count}");
+    }
+    let longest = found
+        .iter()
+        .map(|v| v.text_en.len() + v.text_ru.len() + v.suggestion.len())
+        .max()
+        .unwrap();
+    assert!(longest < 600, "a text of the answer grew with the request: {longest}");
+}
+
+fn edge() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), Just(1), 0..1_000_000_u64, Just((1 << 48) - 1), 0..1_u64 << 48]
+}
+
+fn code() -> impl Strategy<Value = Option<u32>> {
+    proptest::option::of(prop_oneof![0..40_u32, any::<u32>()])
+}
+
+prop_compose! {
+    fn any_item()(name in ".{0,200}", price in edge(), quantity in edge(), amount in edge(), rate in code(),
+                  method in code(), subject in code(), measure in code(), vat in proptest::option::of(edge()),
+                  attribute in proptest::option::of(".{0,80}")) -> Item {
+        Item {
+            name, price: kopecks(price), quantity: Quantity::from_millionths(quantity).unwrap(),
+            amount: kopecks(amount), vat_rate: rate, method, subject, measure,
+            vat_amount: vat.map(kopecks), vat_per_unit: vat.map(kopecks), additional_attribute: attribute,
+            ..sample::item()
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_receipt_makes_the_rules_panic_or_answer_without_bound(
+        items in proptest::collection::vec(any_item(), 0..40),
+        sign in any::<u32>(), system in code(), total in edge(), cash in edge(), credit in edge(),
+        rate in any::<u32>(), full in any::<bool>(), day in 0..200_000_i32,
+    ) {
+        let mut receipt = if full { sample::everything() } else { sample::receipt() };
+        receipt.items.extend(items);
+        receipt.sign = sign;
+        receipt.tax_system = system;
+        receipt.total = kopecks(total);
+        receipt.payments = Payments { cash: kopecks(cash), credit: kopecks(credit), ..Payments::default() };
+        receipt.vat_totals.push(VatTotal { rate, amount: kopecks(total) });
+        let mut context = context();
+        context.today = time::Date::from_julian_day(2_300_000 + day).unwrap();
+        let found = check(&receipt, &context);
+        prop_assert!(found.len() <= MAX_VIOLATIONS + 1);
+        prop_assert!(found.iter().any(|v| v.rule == "R8") || (1..=4).contains(&sign));
+        prop_assert_eq!(crate::rules::check(&receipt, &context), found, "the same receipt gets the same answer");
+    }
+}

@@ -3,6 +3,7 @@
 //! Owns: the number type, the kinds of value, the constants of the tags in use.
 //! Must never: interpret a value.
 
+use super::document::DocumentCode;
 use super::tags::TAGS;
 use std::fmt;
 
@@ -70,10 +71,10 @@ impl Tag {
         self.info().map_or("unlisted tag", |info| info.name)
     }
 
-    /// Whether its value is a list of TLV.
+    /// Whether its value is a list of TLV: kind [`Kind::Stlv`], or the code of a document.
     #[must_use]
     pub fn is_list(self) -> bool {
-        self.info().is_some_and(|info| info.kind == Kind::Stlv)
+        self.info().is_some_and(|info| info.kind == Kind::Stlv) || DocumentCode::from_code(self.0).is_some()
     }
 }
 

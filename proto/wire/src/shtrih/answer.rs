@@ -246,10 +246,25 @@ impl Answer {
     /// # Errors
     /// [`DecodeError`] when the data has another length, or an impossible date.
     pub fn decode(command: CommandCode, data: &[u8]) -> Result<Self, DecodeError> {
+        let (answer, unread) = Self::decode_known(command, data)?;
+        match unread {
+            0 => Ok(answer),
+            extra => Err(DecodeError::Trailing {
+                at: data.len() - extra,
+                extra,
+            }),
+        }
+    }
+
+    /// As [`Answer::decode`], but firmware newer than the reference may have added fields at the end: gives also how many
+    /// bytes were not read. For reading states, not for exact round trips.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the data is too short, or holds an impossible date.
+    pub fn decode_known(command: CommandCode, data: &[u8]) -> Result<(Self, usize), DecodeError> {
         let mut reader = Reader::new(data);
         let answer = Self::read(command, &mut reader)?;
-        reader.finish()?;
-        Ok(answer)
+        Ok((answer, reader.left()))
     }
 
     /// The data behind the error byte.

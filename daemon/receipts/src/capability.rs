@@ -5,6 +5,7 @@
 
 use crate::model::{Buyer, Item, Receipt};
 use crate::rules::Ffd;
+use kassette_wire::codes::Code;
 
 /// Most items that the drivers put on one receipt.
 pub const MAX_ITEMS: usize = 100;
@@ -18,6 +19,11 @@ pub struct NotYet {
     pub tag: Option<u16>,
     /// Short reason, the same for every receipt that fails for it: `FFD 1.05`, `correction`, `tag 1057`, …
     pub reason: String,
+}
+
+impl NotYet {
+    /// The reason of the daemon's list.
+    pub const CODE: Code = Code::ReceiptNotServedYet;
 }
 
 /// Where a field stands.

@@ -5,6 +5,7 @@
 
 use crate::model::Receipt;
 use hmac::{Hmac, Mac};
+use kassette_wire::codes::Code;
 use sha2::Sha256;
 use std::fmt;
 use std::str::FromStr;
@@ -55,6 +56,17 @@ pub enum HashError {
     /// Made by a program newer than this one.
     #[error("content hash version {0} is unknown to this program (it knows up to {CURRENT_VERSION}); use a newer one")]
     Version(u8),
+}
+
+impl HashError {
+    /// The reason of the daemon's list.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Form(_) => Code::RequestInvalid,
+            Self::Version(_) => Code::JournalTooNew,
+        }
+    }
 }
 
 impl ContentHash {

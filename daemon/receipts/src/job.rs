@@ -3,6 +3,7 @@
 //! Owns: which move is legal (design, section 5, "Job").
 //! Must never: know a journal, a register, or why a move happened beyond its name.
 
+use kassette_wire::codes::Code;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -178,6 +179,28 @@ pub struct IllegalMove {
     pub event: Event,
 }
 
+impl IllegalMove {
+    /// The reason of the daemon's list.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self.event {
+            Event::Cancel { .. } if self.from.is_final() => Code::JobFinal,
+            Event::Cancel { .. } => Code::JobHadAttempt,
+            Event::Took
+            | Event::Completed
+            | Event::RefusedDocument
+            | Event::RefusedDevice
+            | Event::NotSent
+            | Event::Doubt
+            | Event::NegativeProof
+            | Event::TtlPassed
+            | Event::FoundOpenIntent
+            | Event::SettledMade
+            | Event::SettledNone => Code::InternalFault,
+        }
+    }
+}
+
 /// The state after an event.
 ///
 /// # Errors
@@ -301,6 +324,15 @@ mod tests {
             );
             assert_eq!(state.ended_without_document(), state != Completed);
         }
+    }
+
+    #[test]
+    fn a_cancel_that_comes_too_late_says_why() {
+        let code = |state| step(state, Event::Cancel { attempted: true }).unwrap_err().code();
+        assert_eq!(code(Accepted), Code::JobHadAttempt);
+        assert_eq!(code(Running), Code::JobHadAttempt);
+        assert_eq!(code(Completed), Code::JobFinal);
+        assert_eq!(step(Completed, Event::Took).unwrap_err().code(), Code::InternalFault);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Owns: its alphabet, its parts and its check letter (exactly-once, section 4).
 //! Must never: be drawn twice for one job, or hold anything secret: it is printed on the receipt.
 
+use kassette_wire::codes::Code;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -45,6 +46,19 @@ pub enum JobKeyError {
     /// The check letter does not match the others.
     #[error("the check letter of job key {0} is wrong")]
     Check(String),
+}
+
+impl JobKeyError {
+    /// The reason of the daemon's list: a bad rack id comes from configuration, a number that does not fit means the
+    /// journal is at its end, a text that is no key was read from a document or a request.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Rack(_) => Code::ConfigBadValue,
+            Self::Generation(_) | Self::Sequence(_) => Code::InternalFault,
+            Self::Form(_) | Self::Check(_) => Code::RequestInvalid,
+        }
+    }
 }
 
 /// The two characters of a rack, from its first journal on.

@@ -3,6 +3,8 @@
 //! Owns: the column "Len" of `fn-ffd-ofd` C.4 for the tags that a receipt or correction carries.
 //! Must never: cut a text.
 
+use kassette_wire::ffd::{Kind, Tag};
+
 /// Name of an item, tag 1030.
 pub(super) const NAME_MAX: usize = 128;
 /// One item, tag 1059, in bytes of its content (`fn-ffd-ofd` C.2).
@@ -11,8 +13,6 @@ pub const ITEM_MAX: usize = 1024;
 pub const RECEIPT_MAX: usize = 30 * 1024;
 /// Content of tags 1260 and 1261. CONFLICT in `fn-ffd-ofd` C.3: 302 or 317; the smaller fits both.
 pub const INDUSTRY_MAX: usize = 302;
-/// Tag 1308. CONFLICT in `fn-ffd-ofd` C.3: exactly 33 or 23 characters; the table's value stands.
-const EGAIS_2: usize = 33;
 /// Tags 1237 and 1238: no source gives a length (`fn-ffd-ofd`, open points); the largest that any text tag has.
 const UNKNOWN_MAX: usize = 256;
 
@@ -34,30 +34,45 @@ const fn exactly(length: usize) -> Length {
     }
 }
 
-/// The length of a text tag; `None` for tags that are no text of a receipt. Fixed tags that the register pads with
-/// spaces (INN, 1245) count as "up to".
-pub(super) const fn of_tag(tag: u16) -> Option<Length> {
-    Some(match tag {
-        1192 => up_to(16),
-        1197 => up_to(16),
-        1073 | 1074 | 1075 | 1171 => up_to(19),
-        1036 => up_to(20),
-        1044 => up_to(24),
-        1179 | 1231 | 1245 | 1264 => up_to(32),
-        1008 | 1021 | 1026 | 1085 | 1117 | 1191 | 1246 | 1272 => up_to(64),
-        1030 => up_to(NAME_MAX),
-        1005 | 1009 | 1060 | 1086 | 1187 | 1225 | 1227 | 1254 | 1265 => up_to(256),
-        1237 | 1238 => up_to(UNKNOWN_MAX),
-        1230 | 1244 => exactly(3),
-        1262 => up_to(3),
-        1243 | 1263 => exactly(10),
-        1301 => exactly(8),
-        1302 => exactly(13),
-        1303 | 1309 => exactly(14),
-        1307 => exactly(20),
-        1308 => exactly(EGAIS_2),
-        1300 | 1320..=1325 => up_to(32),
-        1304..=1306 => up_to(38),
-        _ => return None,
-    })
+/// The length of a text tag; `None` for tags that are no text.
+///
+/// Fixed texts must have exactly their length, but 1245, whose value is a short code that the register pads with
+/// spaces (CONFLICT in `fn-ffd-ofd` C.3: 32 or 2). Tag 1308 is in CONFLICT too, 33 or 23; the table's value stands.
+pub(super) fn of_tag(tag: u16) -> Option<Length> {
+    if matches!(tag, 1237 | 1238) {
+        return Some(up_to(UNKNOWN_MAX));
+    }
+    let info = Tag(tag).info()?;
+    let max = usize::from(info.max_len?);
+    match info.kind {
+        Kind::FixedStr if tag != 1245 => Some(exactly(max)),
+        Kind::FixedStr | Kind::Str => Some(up_to(max)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_table_gives_the_lengths_that_receipts_rely_on() {
+        for (tag, min, max) in [
+            (1030, 1, NAME_MAX),
+            (1008, 1, 64),
+            (1084 + 1, 1, 64),
+            (1086, 1, 256),
+            (1191, 1, 64),
+            (1192, 1, 16),
+            (1230, 3, 3),
+            (1237, 1, UNKNOWN_MAX),
+            (1243, 10, 10),
+            (1245, 1, 32),
+            (1302, 13, 13),
+            (1308, 33, 33),
+        ] {
+            assert_eq!(of_tag(tag), Some(Length { min, max }), "{tag}");
+        }
+        assert_eq!(of_tag(1020), None);
+    }
 }

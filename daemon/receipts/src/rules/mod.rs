@@ -22,6 +22,7 @@ pub use table::{RULES, Rule, Where, rule};
 
 use crate::model::Receipt;
 use findings::Findings;
+use kassette_wire::codes::Code;
 
 /// The `rule` of the last violation of a list that was cut.
 pub const MORE: &str = "MORE";
@@ -36,7 +37,17 @@ pub struct Verdict {
     pub unanswered: Vec<&'static str>,
 }
 
+impl Verdict {
+    /// The reason of a refusal whose context had no registration.
+    pub const CODE: Code = Code::ReceiptInvalid;
+    /// The reason of a refusal that arises only with the facts of a registration.
+    pub const CODE_OF_REGISTRATION: Code = Code::NoRegistrationCovers;
+}
+
 /// Everything that is wrong with a receipt on a day, and which rules the facts at hand could not answer.
+///
+/// A caller that must tell an invalid receipt from one that no registration covers asks twice: without registration
+/// ([`Verdict::CODE`]), then with each ([`Verdict::CODE_OF_REGISTRATION`]).
 #[must_use]
 pub fn examine(receipt: &Receipt, context: &RuleContext) -> Verdict {
     let mut findings = Findings::default();

@@ -10,32 +10,29 @@ use super::place::Place;
 use super::size;
 use super::visit;
 use crate::model::Receipt;
+use kassette_wire::text::encode_cp866;
 
 /// Characters of a text that are looked at for R12; the longest tag holds 256, and what is longer is refused by its
 /// length anyway. It bounds the work on megabytes.
 const SCANNED: usize = 1024;
 
-/// The characters of CP866 (IBM866) from byte 80 on, in order.
-const CP866_UPPER: &str = "АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯабвгдежзийклмноп░▒▓│┤╡╢╖╕╣║╗╝╜╛┐\
-    └┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀рстуфхцчшщъыьэюяЁёЄєЇїЎў°∙·√№¤■\u{a0}";
-
-fn in_cp866(c: char) -> bool {
-    c.is_ascii() || CP866_UPPER.contains(c)
-}
-
 /// R12: the first character of each text that CP866 lacks, or that is a control character.
 pub(super) fn encodable(receipt: &Receipt, _: &RuleContext, findings: &mut Findings) {
     visit::texts(receipt, &mut |place, tag, text| {
-        let bad = text
-            .chars()
-            .take(SCANNED)
-            .enumerate()
-            .find(|&(_, c)| !in_cp866(c) || forbidden(tag, c));
+        let bad = first_bad(tag, text);
         if let Some((at, c)) = bad {
             character(place, tag, at, c, findings);
         }
         !findings.full()
     });
+}
+
+fn first_bad(tag: u16, text: &str) -> Option<(usize, char)> {
+    let end = text.char_indices().nth(SCANNED).map_or(text.len(), |(at, _)| at);
+    let scanned = &text[..end];
+    let control = scanned.chars().enumerate().find(|&(_, c)| forbidden(tag, c));
+    let lacking = encode_cp866(scanned).err().map(|error| (error.index, error.char));
+    control.into_iter().chain(lacking).min_by_key(|&(at, _)| at)
 }
 
 /// Control characters have no place in a text; in a name they are R11. A goods code may hold GS (1D), its separator.

@@ -4,13 +4,15 @@
 //! Must never: match an answer to a request it does not belong to.
 
 use super::answer_data::{
-    CalculationReport, CashDone, CloseLegacyDone, CloseReceiptDone, DeviceType, DocumentHeader, FnDocument, FnExpiry,
-    FnRegistration, FnResource, FnStatus, FnVersion, FontInfo, FullState, ModelParameters, OfdStatus, ShiftClosed,
-    ShiftOpened, ShiftState, ShortState, Subtotal,
+    CalculationReport, CashDone, CloseLegacyDone, CloseReceiptDone, DeviceType, FontInfo, FullState, ModelParameters,
+    ShiftClosed, ShiftOpened, ShiftState, ShortState, Subtotal,
 };
 use super::command::CommandCode;
 use super::cursor::{Codec, DecodeError, EncodeError, Fields, IfAny, Plain, Reader, Rest, Writer};
 use super::error_code::ErrorCode;
+use super::fn_data::{
+    DocumentHeader, FnDocument, FnExpiry, FnRegistration, FnResource, FnStatus, FnVersion, OfdStatus,
+};
 use super::table::{FieldStructure, TableStructure};
 
 /// An answer before its data is looked into: command code, error code, data. With an error the register sends no

@@ -7,8 +7,10 @@ mod answer;
 mod answer_data;
 mod command;
 mod cursor;
+mod dates;
 mod error_code;
 mod fields;
+mod fn_data;
 mod password;
 mod request;
 mod request_data;
@@ -16,16 +18,20 @@ mod table;
 
 pub use answer::{Answer, AnswerFrame, Echo};
 pub use answer_data::{
-    CalculationReport, CashDone, CloseLegacyDone, CloseReceiptDone, DeviceType, DocumentHeader, FnDocument,
-    FnDocumentDetail, FnExpiry, FnRegistration, FnRegistrationExtended, FnResource, FnStatus, FnVersion, FontInfo,
-    FullState, ModelParameters, OfdStatus, Reregistrations, ShiftClosed, ShiftOpened, ShiftState, ShortState, Subtotal,
+    CalculationReport, CashDone, CloseLegacyDone, CloseReceiptDone, DeviceType, FontInfo, FullState, ModelParameters,
+    ShiftClosed, ShiftOpened, ShiftState, ShortState, Subtotal,
 };
 pub use command::CommandCode;
 pub use cursor::{DecodeError, EncodeError};
+pub use dates::{DmyDate, Hms, YmdDate};
 pub use error_code::ErrorCode;
 pub use fields::{
-    DmyDate, FnDocumentKind, FnPhase, FnWarnings, Hms, Mode, ModelFlags, OperationKind, ReceiptKind, StateFlags,
-    Submode, TaxSystemBit, VatCode, YmdDate, fn_number, fn_number_bytes,
+    FnDocumentKind, FnPhase, FnWarnings, Mode, ModelFlags, OperationKind, ReceiptKind, StateFlags, Submode,
+    TaxSystemBit, VatCode, fn_number, fn_number_bytes,
+};
+pub use fn_data::{
+    DocumentHeader, FnDocument, FnDocumentDetail, FnExpiry, FnRegistration, FnRegistrationExtended, FnResource,
+    FnStatus, FnVersion, OfdStatus, Reregistrations,
 };
 pub use password::Password;
 pub use request::Request;

@@ -4,7 +4,8 @@
 //! Must never: fill in a value the caller did not give.
 
 use super::cursor::{IfAny, OrAllFf, Rest, Thousandths, wire_struct};
-use super::fields::{DmyDate, Hms, OperationKind, ReceiptKind, VatCode};
+use super::dates::{DmyDate, Hms};
+use super::fields::{OperationKind, ReceiptKind, VatCode};
 use super::password::Password;
 use crate::text::until_nul;
 use crate::value::{FdNumber, Kopecks, Quantity};

@@ -5,6 +5,10 @@
 
 pub mod carrier;
 pub mod event_log;
+pub mod memory;
 pub mod pty;
 pub mod station;
 pub mod tcp;
+
+#[cfg(test)]
+mod test_device;

@@ -242,3 +242,91 @@ impl Station {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_device::{TestDevice, replug, unplug};
+    use super::*;
+
+    const NOW: Moment = Moment {
+        elapsed: Duration::ZERO,
+        unix_ms: 0,
+    };
+
+    fn station() -> Station {
+        Station::new(Box::new(TestDevice::default()), "one".to_owned())
+    }
+
+    fn sent(effects: Vec<Effect>) -> String {
+        let text = |e| match e {
+            Effect::Send(bytes) => String::from_utf8(bytes).unwrap(),
+            Effect::Reopen => "reopen ".to_owned(),
+        };
+        effects.into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn a_step_lets_one_exchange_through_and_the_ack_that_ends_it() {
+        let mut station = station();
+        station.hold();
+        assert_eq!(sent(station.input(NOW, b"one\n")), "");
+        assert_eq!(sent(station.step(NOW, 1)), "ok 1\n");
+        // ACK and the next command come in one piece; only the ACK belongs to the exchange that was let through.
+        assert_eq!(sent(station.input(NOW, b"\x06two\n")), "");
+        assert_eq!(station.observe().held_bytes, 4);
+        assert!(station.machine.between_exchanges());
+        assert_eq!(sent(station.step(NOW, 1)), "ok 2\n");
+        assert_eq!(sent(station.input(NOW, b"\x06three\n\x06four\n")), "");
+        assert_eq!(sent(station.release(NOW)), "ok 3\nok 4\n");
+        assert_eq!(station.log().last(), 4);
+    }
+
+    #[test]
+    fn a_hold_lets_the_running_exchange_end() {
+        let mut station = station();
+        assert_eq!(sent(station.input(NOW, b"one\n")), "ok 1\n");
+        station.hold();
+        assert_eq!(sent(station.input(NOW, b"\x06two\n")), "");
+        assert_eq!(station.observe().held_bytes, 4);
+    }
+
+    #[test]
+    fn steps_given_before_the_commands_count_them_down() {
+        let mut station = station();
+        let _ = station.step(NOW, 2);
+        assert_eq!(sent(station.input(NOW, b"one\n\x06two\n\x06three\n")), "ok 1\nok 2\n");
+        assert_eq!(station.observe().gate, Gate::Held { left: 0 });
+        assert_eq!(station.observe().held_bytes, 6);
+    }
+
+    #[test]
+    fn the_port_is_wanted_under_the_name_of_the_last_replug() {
+        let mut station = station();
+        assert_eq!(station.wants_port(), Some("one"));
+        assert_eq!(sent(station.fault(NOW, unplug()).unwrap()), "reopen ");
+        assert_eq!(station.wants_port(), None);
+        station.fault(NOW, replug(Some("two"))).unwrap();
+        assert_eq!(station.wants_port(), Some("two"));
+        station.fault(NOW, unplug()).unwrap();
+        station.fault(NOW, replug(None)).unwrap();
+        assert_eq!(station.wants_port(), Some("two"));
+    }
+
+    #[test]
+    fn bytes_on_a_cable_that_is_pulled_are_lost() {
+        let mut station = station();
+        station.hold();
+        let _ = station.input(NOW, b"one\n");
+        station.fault(NOW, unplug()).unwrap();
+        station.fault(NOW, replug(None)).unwrap();
+        assert_eq!(sent(station.release(NOW)), "");
+    }
+
+    #[test]
+    fn more_bytes_than_the_gate_holds_are_lost_and_not_kept_in_memory() {
+        let mut station = station();
+        station.hold();
+        let _ = station.input(NOW, &vec![b'x'; HELD_BYTES + 5]);
+        assert_eq!(station.observe().held_bytes, HELD_BYTES);
+    }
+}

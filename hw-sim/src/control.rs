@@ -4,7 +4,8 @@
 //! Must never: be reachable by the daemon under test, or show a register anything but a fault.
 
 use crate::faults::{FaultKind, FaultSpec, Trigger};
-use crate::host::carrier::{Handle, Stopping, tcp_address};
+use crate::host::carrier::{Handle, Stopping};
+use crate::host::line::tcp_address;
 use crate::host::pty::check_name;
 use crate::models::shtrih_m::LinkKind;
 use crate::rack::{Rack, Seat};

@@ -6,7 +6,8 @@
 use crate::chance::Chance;
 use crate::faults::FaultError;
 use crate::fiscal_storage::ledger::FileShelf;
-use crate::host::carrier::{Carrier, Handle, PortError, Socket};
+use crate::host::carrier::{Carrier, Handle, Socket};
+use crate::host::line::PortError;
 use crate::host::pty::PtyFolder;
 use crate::host::station::Station;
 use crate::models::shtrih_m::{LinkKind, Register, StartError};

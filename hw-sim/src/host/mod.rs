@@ -5,6 +5,7 @@
 
 pub mod carrier;
 pub mod event_log;
+pub mod line;
 pub mod memory;
 pub mod pty;
 pub mod station;

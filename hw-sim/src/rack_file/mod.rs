@@ -11,7 +11,7 @@ pub use section::Problem;
 
 use crate::faults::{FaultKind, FaultSpec};
 use crate::fiscal_storage::{CalendarDay, FnConfig, Phase};
-use crate::host::carrier::tcp_address;
+use crate::host::line::tcp_address;
 use crate::host::pty::check_name;
 use crate::models::shtrih_m::{Config, Ffd, LinkKind, Timing};
 use kassette_wire::fiscal::compute_rnm;

@@ -22,14 +22,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.sort();
     // Details of a status are packed as Any: nothing of ours imports them, so they are named here.
     files.push(PathBuf::from("vendor/google/rpc/error_details.proto"));
-    let descriptors = protox::compile(&files, ["proto", "vendor"])?;
+    let mut descriptors = protox::compile(&files, ["proto", "vendor"])?;
+    for file in &mut descriptors.file {
+        // Comments of other packages hold indented examples that rustdoc would run as Rust.
+        if file.package() != "kassette.v1" {
+            file.source_code_info = None;
+        }
+    }
     let out = env::var("OUT_DIR")?;
     fs::write(Path::new(&out).join("descriptor.binpb"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
         // Ordered maps: the core and the content hash need one order of labels.
         .btree_map(".")
-        // Their published comments hold indented examples that rustdoc would run as Rust.
-        .disable_comments([".google.rpc"])
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -11,7 +11,6 @@ use std::{env, fs};
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=proto");
-    println!("cargo:rerun-if-changed=vendor");
     let mut files = Vec::new();
     for entry in fs::read_dir("proto/kassette/v1")? {
         let path = entry?.path();
@@ -21,8 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     files.sort();
     // Details of a status are packed as Any: nothing of ours imports them, so they are named here.
-    files.push(PathBuf::from("vendor/google/rpc/error_details.proto"));
-    let mut descriptors = protox::compile(&files, ["proto", "vendor"])?;
+    files.push(PathBuf::from("proto/google/rpc/error_details.proto"));
+    let mut descriptors = protox::compile(&files, ["proto"])?;
     for file in &mut descriptors.file {
         // Comments of other packages hold indented examples that rustdoc would run as Rust.
         if file.package() != "kassette.v1" {

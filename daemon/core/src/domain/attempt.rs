@@ -176,7 +176,7 @@ pub enum Outcome {
 }
 
 /// Why a document was not made, with proof.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotMade {
     /// Our code.
     pub code: Code,
@@ -196,7 +196,7 @@ pub struct DeviceFault {
 }
 
 /// Why an attempt is in doubt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
     /// Our code.
     pub code: Code,

@@ -5,10 +5,11 @@
 
 use crate::domain::attempt::{Made, ReceiptOrder};
 use crate::domain::device::{FnResource, Identity, Registration, Status};
+use crate::exchange::DriverTiming;
 use crate::parts::{FaultPoints, Port};
 use async_trait::async_trait;
 use kassette_wire::codes::Code;
-use kassette_wire::ffd::document::Document;
+use kassette_wire::ffd::Document;
 use kassette_wire::value::{FdNumber, LocalTime, Vendor};
 use thiserror::Error;
 
@@ -47,6 +48,16 @@ pub enum DriverError {
         /// Words for people.
         text: String,
     },
+    /// The register is in a state in which this must not be done; it was not sent.
+    #[error("{command}: {text}")]
+    NotNow {
+        /// The command as the vendor writes it.
+        command: String,
+        /// Our code.
+        code: Code,
+        /// Words for people.
+        text: String,
+    },
     /// This model needs a fact that the driver does not have (a CONFLICT of the reference).
     #[error("{0}")]
     Undecided(String),
@@ -57,7 +68,7 @@ impl DriverError {
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
-            Self::Link { code, .. } | Self::Refused { code, .. } => *code,
+            Self::Link { code, .. } | Self::Refused { code, .. } | Self::NotNow { code, .. } => *code,
             Self::Nonsense { .. } => Code::RegisterGarbled,
             Self::Undecided(_) => Code::ModelUndecided,
         }
@@ -163,9 +174,9 @@ pub trait Driver: Send {
 }
 
 /// The driver of a vendor on an open port: the one table of vendors.
-pub fn connect(vendor: Vendor, port: Box<dyn Port>, faults: FaultPoints) -> Box<dyn Driver> {
+pub fn connect(vendor: Vendor, port: Box<dyn Port>, faults: FaultPoints, timing: DriverTiming) -> Box<dyn Driver> {
     match vendor {
-        Vendor::ShtrihM => Box::new(shtrih_m::ShtrihM::new(port, faults)),
+        Vendor::ShtrihM => Box::new(shtrih_m::ShtrihM::new(port, faults, timing)),
     }
 }
 

@@ -21,6 +21,21 @@ pub const NEXT_STEP: &str = "next_step";
 /// `ValidateReceipt` answers in a message and always gives all.
 pub const VIOLATIONS_TOTAL: &str = "violations_total";
 
+/// Metadata key of the name of a job, for example of the first job under a key.
+pub const JOB: &str = "job";
+
+/// Metadata key of the content hash of the request, beside [`FIRST_CONTENT_HASH`] in a `KEY_CONFLICT`.
+pub const CONTENT_HASH: &str = "content_hash";
+
+/// Metadata key of the content hash of the first job under the key.
+pub const FIRST_CONTENT_HASH: &str = "first_content_hash";
+
+/// Metadata key of the last cursor of a watch that was ended.
+pub const CURSOR: &str = "cursor";
+
+/// Metadata key of who holds a register, an FN, a socket or a state folder.
+pub const HOLDER: &str = "holder";
+
 // Details travel base64 in a trailer, and common clients read at most 8 KiB of all trailers (gRPC over HTTP/2:
 // the soft limit of the C core). 5 KiB grow to 6.7, which leaves room for the message and the rest.
 const DETAILS_LIMIT: usize = 5 * 1024;

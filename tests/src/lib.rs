@@ -2,3 +2,5 @@
 //!
 //! Owns: helpers of the end-to-end cases and of the demo.
 //! Must never: be part of a shipped program.
+
+pub mod mapping;

@@ -7,7 +7,7 @@ use super::context::{Ffd, RuleContext};
 use super::findings::Findings;
 use super::place::Place;
 use crate::law::{HIGHEST_RATE, rate};
-use crate::model::Receipt;
+use crate::model::{Item, Receipt};
 
 /// Kopecks of a sum that may be larger than a single tag holds, as roubles.
 fn roubles(kopecks: u128) -> String {
@@ -72,9 +72,11 @@ pub(super) fn cash(receipt: &Receipt, context: &RuleContext, findings: &mut Find
 }
 
 /// C7-1102. Registers round either per item or once per rate; the tolerance of one kopeck per item of the rate
-/// (`fn-ffd-ofd` C.7) covers both. A turnover (0 %, without VAT) is exact.
+/// (`fn-ffd-ofd` C.7) covers both. A turnover (0 %, without VAT) is exact. With an item whose rate is missing or
+/// unknown (R18) there is nothing to compare with.
 pub(super) fn vat_totals(receipt: &Receipt, _: &RuleContext, findings: &mut Findings) {
-    if receipt.vat_totals.is_empty() {
+    let known = |item: &Item| item.vat_rate.and_then(rate).is_some();
+    if receipt.vat_totals.is_empty() || !receipt.items.iter().all(known) {
         return;
     }
     let computed = totals_by_rate(receipt);

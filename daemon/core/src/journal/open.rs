@@ -3,7 +3,6 @@
 //! Owns: what must be true before the first lane starts.
 //! Must never: repair a damaged file, or run on one.
 
-use super::checks::RowSum;
 use super::intents::{begin_chain, end_sum};
 use super::jobs::{JobMove, move_job};
 use super::orders::{meta, set_meta};
@@ -13,10 +12,8 @@ use super::schema::{MIGRATIONS, MIN_READER, SCHEMA};
 use super::store::{JournalFacts, Store, StoreConfig, WriteError, connect};
 use crate::domain::attempt::{DocumentKind, KeyPlace};
 use crate::domain::error::Reason;
-use crate::domain::job::{AttemptState, Priority};
 use crate::domain::snapshot::RackKind;
 use crate::parts::{Entropy, UnixMillis};
-use kassette_receipts::hash::ContentHash;
 use kassette_receipts::job::Event;
 use kassette_receipts::job_key::{Generation, JobKey, RackId};
 use kassette_wire::codes::Code;

@@ -49,7 +49,10 @@ impl Queues {
             queue.pauses.remove(&(at, id));
         }
         self.deadlines.remove(&(entry.expires, id));
-        Some(Taken { job: entry.job, expires: entry.expires })
+        Some(Taken {
+            job: entry.job,
+            expires: entry.expires,
+        })
     }
 }
 
@@ -88,7 +91,11 @@ impl Queue {
         let first = |line: &BTreeMap<i64, Entry>| line.values().find(ready).map(|entry| entry.job.id);
         let bulk = || first(&self.bulk);
         let interactive = || first(&self.interactive);
-        if (self.taken + 1) % BULK_SHARE == 0 { bulk().or_else(interactive) } else { interactive().or_else(bulk) }
+        if (self.taken + 1) % BULK_SHARE == 0 {
+            bulk().or_else(interactive)
+        } else {
+            interactive().or_else(bulk)
+        }
     }
 
     fn len(&self) -> usize {
@@ -110,7 +117,15 @@ impl Dispatch {
         let queue = queues.by_tenant.entry(job.tenant.clone()).or_default();
         queue.pauses.extend(not_before.map(|at| (at, job.id)));
         let (id, priority) = (job.id, job.priority);
-        queue.line(priority).insert(id, Entry { job, expires, not_before, aside });
+        queue.line(priority).insert(
+            id,
+            Entry {
+                job,
+                expires,
+                not_before,
+                aside,
+            },
+        );
         drop(queues);
         self.changed.notify_waiters();
     }
@@ -211,7 +226,10 @@ mod tests {
     fn unit() -> UnitFacts {
         let inn: Inn = "7704358518".parse().unwrap();
         UnitFacts {
-            register: RegisterId { vendor: Vendor::ShtrihM, serial: "1".parse().unwrap() },
+            register: RegisterId {
+                vendor: Vendor::ShtrihM,
+                serial: "1".parse().unwrap(),
+            },
             fn_number: "9999078900000001".parse().unwrap(),
             tenant: inn.clone(),
             registration: Registration {
@@ -233,18 +251,35 @@ mod tests {
             sequence: Sequence::new(id.unsigned_abs()).unwrap(),
             hash: SubmissionHash::of("c", "t", &id.to_string()),
         });
-        let needs = Needs { tax_system: Some(1), internet: false };
+        let needs = Needs {
+            tax_system: Some(1),
+            internet: false,
+        };
         let tenant = "7704358518".parse().unwrap();
         let (not_on, faults) = Default::default();
-        let job = Waiting { id, key, tenant, priority, needs, not_on, faults, attempts: 0 };
-        Taken { job, expires: Instant::now() + Duration::from_secs(300) }
+        let job = Waiting {
+            id,
+            key,
+            tenant,
+            priority,
+            needs,
+            not_on,
+            faults,
+            attempts: 0,
+        };
+        Taken {
+            job,
+            expires: Instant::now() + Duration::from_secs(300),
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_job_put_while_a_unit_waits_reaches_it_and_no_other() {
         let dispatch = Dispatch::default();
         let unit = unit();
-        let (taken, ()) = tokio::join!(dispatch.take(&unit), async { dispatch.put(job(1, Priority::Bulk), None, false) });
+        let (taken, ()) = tokio::join!(dispatch.take(&unit), async {
+            dispatch.put(job(1, Priority::Bulk), None, false)
+        });
         assert_eq!(taken.job.id, 1);
         assert!(dispatch.try_take(&unit).is_none());
     }
@@ -257,7 +292,9 @@ mod tests {
             dispatch.put(job(id, Priority::Interactive), None, false);
             dispatch.put(job(1000 + id, Priority::Bulk), None, false);
         }
-        let bulk = (0..100).filter(|_| dispatch.try_take(&unit).unwrap().job.priority == Priority::Bulk).count();
+        let bulk = (0..100)
+            .filter(|_| dispatch.try_take(&unit).unwrap().job.priority == Priority::Bulk)
+            .count();
         assert_eq!(bulk, 10);
     }
 
@@ -275,7 +312,11 @@ mod tests {
     async fn a_job_that_pauses_is_taken_when_its_pause_ends() {
         let dispatch = Dispatch::default();
         let start = Instant::now();
-        dispatch.put(job(1, Priority::Interactive), Some(start + Duration::from_secs(2)), false);
+        dispatch.put(
+            job(1, Priority::Interactive),
+            Some(start + Duration::from_secs(2)),
+            false,
+        );
         dispatch.take(&unit()).await;
         assert_eq!(start.elapsed(), Duration::from_secs(2));
     }

@@ -34,7 +34,10 @@ impl Needs {
     /// What this receipt asks.
     #[must_use]
     pub fn of(receipt: &Receipt) -> Self {
-        Self { tax_system: receipt.tax_system, internet: receipt.internet == Some(true) }
+        Self {
+            tax_system: receipt.tax_system,
+            internet: receipt.internet == Some(true),
+        }
     }
 }
 
@@ -86,10 +89,16 @@ pub fn covers(registration: &Registration, needs: Needs) -> Result<(), Reason> {
     }
     match needs.tax_system {
         Some(bit) if registration.tax_systems & bit == 0 => {
-            return refuse(format!("tax system {bit} is not among those registered ({})", registration.tax_systems));
+            return refuse(format!(
+                "tax system {bit} is not among those registered ({})",
+                registration.tax_systems
+            ));
         }
         None if !registration.tax_systems.is_power_of_two() => {
-            return refuse(format!("the receipt names no tax system, {} are registered", registration.tax_systems));
+            return refuse(format!(
+                "the receipt names no tax system, {} are registered",
+                registration.tax_systems
+            ));
         }
         Some(_) | None => {}
     }
@@ -105,10 +114,16 @@ pub fn covers(registration: &Registration, needs: Needs) -> Result<(), Reason> {
 /// The reason it may not.
 pub fn may_take(unit: &UnitFacts, job: &Waiting) -> Result<(), Reason> {
     if unit.tenant != job.tenant || unit.registration.inn != job.tenant {
-        return Err(Reason::new(Code::RegisterWrongTenant, format!("{} serves {}", unit.register, unit.tenant)));
+        return Err(Reason::new(
+            Code::RegisterWrongTenant,
+            format!("{} serves {}", unit.register, unit.tenant),
+        ));
     }
     if job.not_on.contains(&unit.register) {
-        return Err(Reason::new(Code::ModelUndecided, format!("{} cannot make this receipt", unit.register)));
+        return Err(Reason::new(
+            Code::ModelUndecided,
+            format!("{} cannot make this receipt", unit.register),
+        ));
     }
     covers(&unit.registration, job.needs)
 }
@@ -116,7 +131,9 @@ pub fn may_take(unit: &UnitFacts, job: &Waiting) -> Result<(), Reason> {
 /// The pause before a job is tried again.
 #[must_use]
 pub fn retry_after(attempts: u32) -> Duration {
-    RETRY_FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(RETRY_MAX)
+    RETRY_FIRST
+        .saturating_mul(1 << attempts.saturating_sub(1).min(16))
+        .min(RETRY_MAX)
 }
 
 /// Whether a device's doing counts against the job (design, section 5: loss of link or power, unplug, hold, FN phase or
@@ -148,7 +165,10 @@ pub fn counts_as_poison(code: Code) -> bool {
 #[must_use]
 pub fn poisoned(faults: &[(RegisterId, DeviceFault)]) -> Option<(&RegisterId, &RegisterId, &DeviceFault)> {
     for (at, (first, fault)) in faults.iter().enumerate() {
-        if let Some((second, _)) = faults[at + 1..].iter().find(|(unit, other)| unit != first && other == fault) {
+        if let Some((second, _)) = faults[at + 1..]
+            .iter()
+            .find(|(unit, other)| unit != first && other == fault)
+        {
             return Some((first, second, fault));
         }
     }
@@ -171,11 +191,17 @@ mod tests {
     use super::*;
 
     fn unit(serial: &str) -> RegisterId {
-        RegisterId { vendor: kassette_wire::value::Vendor::ShtrihM, serial: serial.parse().unwrap() }
+        RegisterId {
+            vendor: kassette_wire::value::Vendor::ShtrihM,
+            serial: serial.parse().unwrap(),
+        }
     }
 
     fn fault(command: &str, device_code: Option<u8>) -> DeviceFault {
-        DeviceFault { command: command.into(), device_code }
+        DeviceFault {
+            command: command.into(),
+            device_code,
+        }
     }
 
     #[test]
@@ -183,7 +209,14 @@ mod tests {
         let same = fault("FF46", Some(0x33));
         assert!(poisoned(&[(unit("1"), same.clone()), (unit("1"), same.clone())]).is_none());
         assert!(poisoned(&[(unit("1"), same.clone()), (unit("2"), fault("FF45", Some(0x33)))]).is_none());
-        assert!(poisoned(&[(unit("1"), same.clone()), (unit("3"), fault("FF46", None)), (unit("2"), same)]).is_some());
+        assert!(
+            poisoned(&[
+                (unit("1"), same.clone()),
+                (unit("3"), fault("FF46", None)),
+                (unit("2"), same)
+            ])
+            .is_some()
+        );
     }
 
     #[test]
@@ -209,7 +242,10 @@ mod tests {
         assert!(covers(&registration, needs(Some(4), false)).is_err());
         assert!(covers(&registration, needs(None, false)).is_err());
         assert!(covers(&registration, needs(Some(1), true)).is_err());
-        let older = Registration { ffd: Ffd::V1_05, ..registration };
+        let older = Registration {
+            ffd: Ffd::V1_05,
+            ..registration
+        };
         assert!(covers(&older, needs(Some(1), false)).is_err());
     }
 }

@@ -83,7 +83,9 @@ pub fn key_in(tags: &TlvList) -> Option<String> {
     let attribute = || {
         let list = tags.list(Tag::USER_ATTRIBUTE).ok().flatten()?;
         let name = list.text(Tag::USER_ATTRIBUTE_NAME)?;
-        (name == KEY_ATTRIBUTE).then(|| list.text(Tag::USER_ATTRIBUTE_VALUE)).flatten()
+        (name == KEY_ATTRIBUTE)
+            .then(|| list.text(Tag::USER_ATTRIBUTE_VALUE))
+            .flatten()
     };
     let direct = tags.text(Tag::RECEIPT_ATTRIBUTE).map(|text| text.trim_end().to_owned());
     direct.filter(|text| JobKey::parse(text).is_ok()).or_else(attribute)
@@ -92,7 +94,11 @@ pub fn key_in(tags: &TlvList) -> Option<String> {
 /// Every tag of the document that differs from what was asked, in words.
 #[must_use]
 pub fn differences(tags: &TlvList, receipt: &Receipt) -> Vec<String> {
-    let mut compare = Compare { tags, path: String::new(), found: Vec::new() };
+    let mut compare = Compare {
+        tags,
+        path: String::new(),
+        found: Vec::new(),
+    };
     compare.byte(Tag::SETTLEMENT_SIGN, Some(receipt.sign));
     compare.byte(Tag::TAX_SYSTEM, receipt.tax_system);
     compare.money(Tag::RECEIPT_TOTAL, receipt.total);
@@ -120,12 +126,18 @@ pub fn differences(tags: &TlvList, receipt: &Receipt) -> Vec<String> {
 }
 
 fn item_differences(at: usize, made: &TlvList, asked: &Item) -> Vec<String> {
-    let mut compare = Compare { tags: made, path: format!("item {at} "), found: Vec::new() };
+    let mut compare = Compare {
+        tags: made,
+        path: format!("item {at} "),
+        found: Vec::new(),
+    };
     compare.text(Tag::ITEM_NAME, Some(&asked.name));
     compare.money(Tag::ITEM_PRICE, asked.price);
     compare.money(Tag::ITEM_AMOUNT, asked.amount);
     if made.quantity(Tag::QUANTITY).ok().flatten() != Some(asked.quantity) {
-        compare.found.push(format!("item {at} tag 1023: asked {}", asked.quantity));
+        compare
+            .found
+            .push(format!("item {at} tag 1023: asked {}", asked.quantity));
     }
     compare.byte(Tag::VAT_RATE, asked.vat_rate);
     compare.byte(Tag::PAYMENT_METHOD, asked.method);
@@ -142,7 +154,8 @@ struct Compare<'a> {
 
 impl Compare<'_> {
     fn differ(&mut self, tag: Tag, made: impl std::fmt::Debug, asked: impl std::fmt::Debug) {
-        self.found.push(format!("{}tag {}: {made:?}, asked {asked:?}", self.path, tag.0));
+        self.found
+            .push(format!("{}tag {}: {made:?}, asked {asked:?}", self.path, tag.0));
     }
 
     fn money(&mut self, tag: Tag, asked: Kopecks) {
@@ -213,7 +226,10 @@ pub fn evidence(
     let stated = FdNumber(tags.u32(Tag::FD_NUMBER)?.ok_or_else(|| missing(Tag::FD_NUMBER))?);
     let storage = tags.text(Tag::FN_NUMBER).ok_or_else(|| missing(Tag::FN_NUMBER))?;
     if stated != fd || storage.trim_end() != witness.fn_number.as_str() {
-        return Err(EvidenceError::Other(format!("FN {} document {stated}", storage.trim_end())));
+        return Err(EvidenceError::Other(format!(
+            "FN {} document {stated}",
+            storage.trim_end()
+        )));
     }
     let fp: FiscalSign = tags.fiscal_sign()?.ok_or_else(|| missing(Tag::FISCAL_SIGN))?;
     Ok(Evidence {
@@ -222,7 +238,9 @@ pub fn evidence(
         fp,
         shift: ShiftNumber(tags.u32(Tag::SHIFT_NUMBER)?.ok_or_else(|| missing(Tag::SHIFT_NUMBER))?),
         number_in_shift: tags.u32(Tag::RECEIPT_NUMBER)?.unwrap_or(0),
-        time: tags.time(Tag::DOCUMENT_TIME)?.ok_or_else(|| missing(Tag::DOCUMENT_TIME))?,
+        time: tags
+            .time(Tag::DOCUMENT_TIME)?
+            .ok_or_else(|| missing(Tag::DOCUMENT_TIME))?,
         zone_minutes: witness.zone_minutes,
         register: witness.register.clone(),
         rnm: witness.rnm.clone(),

@@ -19,13 +19,18 @@ impl InlineCommitter {
     /// Drives `store`; each commit takes `delay` of virtual time.
     #[must_use]
     pub fn new(store: Store, delay: Duration) -> Self {
-        Self { store: Arc::new(Mutex::new(store)), delay }
+        Self {
+            store: Arc::new(Mutex::new(store)),
+            delay,
+        }
     }
 
     /// A reader over the same connection.
     #[must_use]
     pub fn reader(&self) -> InlineReader {
-        InlineReader { store: Arc::clone(&self.store) }
+        InlineReader {
+            store: Arc::clone(&self.store),
+        }
     }
 }
 
@@ -33,7 +38,11 @@ impl InlineCommitter {
 impl Committer for InlineCommitter {
     async fn commit(&self, command: Command) -> Commit {
         tokio::time::sleep(self.delay).await;
-        let applied = self.store.lock().unwrap_or_else(PoisonError::into_inner).apply(vec![command]);
+        let applied = self
+            .store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .apply(vec![command]);
         match applied {
             Applied::Done(mut replies) => replies.pop().map_or(Commit::Stopped, Commit::Done),
             Applied::Full => Commit::Full,

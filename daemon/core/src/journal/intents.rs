@@ -30,10 +30,8 @@ pub(super) fn fn_id(
     if let Some(id) = found {
         return Ok((id, false));
     }
-    tx.prepare_cached(
-        "INSERT INTO fns (number, last_fd, audited_fd, chain, first_seen) VALUES (?1, ?2, ?2, x'', ?3)",
-    )?
-    .execute(params![number, last_fd.0, at.0])?;
+    tx.prepare_cached("INSERT INTO fns (number, last_fd, audited_fd, chain, first_seen) VALUES (?1, ?2, ?2, x'', ?3)")?
+        .execute(params![number, last_fd.0, at.0])?;
     Ok((tx.last_insert_rowid(), true))
 }
 
@@ -50,8 +48,9 @@ fn insert(tx: &Transaction<'_>, facts: &JournalFacts, order: &BeginIntent) -> Re
         None => 1,
         Some(job) => attempts(tx, job)? + 1,
     };
-    let previous: Vec<u8> =
-        tx.prepare_cached("SELECT chain FROM fns WHERE id = ?1")?.query_row([fn_row], |row| row.get(0))?;
+    let previous: Vec<u8> = tx
+        .prepare_cached("SELECT chain FROM fns WHERE id = ?1")?
+        .query_row([fn_row], |row| row.get(0))?;
     tx.prepare_cached(
         "INSERT INTO intents (fn, register, rnm, job, number, kind, baseline, job_key, key_place, content, start, \
          started_at, chain, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, x'', 'open')",
@@ -72,16 +71,20 @@ fn insert(tx: &Transaction<'_>, facts: &JournalFacts, order: &BeginIntent) -> Re
     ])?;
     let intent = tx.last_insert_rowid();
     let chain = begin_chain(tx, intent, &previous)?;
-    tx.prepare_cached("UPDATE intents SET chain = ?2 WHERE id = ?1")?.execute(params![intent, chain])?;
-    tx.prepare_cached("UPDATE fns SET chain = ?2, last_fd = MAX(last_fd, ?3) WHERE id = ?1")?.execute(params![
-        fn_row,
-        chain,
-        order.baseline.0
-    ])?;
+    tx.prepare_cached("UPDATE intents SET chain = ?2 WHERE id = ?1")?
+        .execute(params![intent, chain])?;
+    tx.prepare_cached("UPDATE fns SET chain = ?2, last_fd = MAX(last_fd, ?3) WHERE id = ?1")?
+        .execute(params![fn_row, chain, order.baseline.0])?;
     if let Some(job) = order.job {
         let event = Event::Took;
-        let change =
-            JobMove { job, event, reason: None, needs_person: None, attempts: Some(number), at: order.at };
+        let change = JobMove {
+            job,
+            event,
+            reason: None,
+            needs_person: None,
+            attempts: Some(number),
+            at: order.at,
+        };
         move_job(tx, &change)?;
     }
     Ok((intent, number))
@@ -97,17 +100,24 @@ fn check_lane(tx: &Transaction<'_>, fn_row: i64, order: &BeginIntent) -> Result<
         let text = format!("FN {} has an unresolved attempt (row {open})", order.fn_number);
         return Err(WriteError::Refused(Code::DoubtOpen, text));
     }
-    let mark: u32 = tx.prepare_cached("SELECT last_fd FROM fns WHERE id = ?1")?.query_row([fn_row], |r| r.get(0))?;
+    let mark: u32 = tx
+        .prepare_cached("SELECT last_fd FROM fns WHERE id = ?1")?
+        .query_row([fn_row], |r| r.get(0))?;
     if mark > order.baseline.0 {
-        let text = format!("FN {} states last document {}, the journal knows {mark}", order.fn_number, order.baseline);
+        let text = format!(
+            "FN {} states last document {}, the journal knows {mark}",
+            order.fn_number, order.baseline
+        );
         return Err(WriteError::Refused(Code::LedgerBehindJournal, text));
     }
     Ok(())
 }
 
 fn attempts(tx: &Transaction<'_>, job: i64) -> Result<u32, WriteError> {
-    let found: Option<u32> =
-        tx.prepare_cached("SELECT attempts FROM jobs WHERE id = ?1")?.query_row([job], |row| row.get(0)).optional()?;
+    let found: Option<u32> = tx
+        .prepare_cached("SELECT attempts FROM jobs WHERE id = ?1")?
+        .query_row([job], |row| row.get(0))
+        .optional()?;
     found.ok_or_else(|| WriteError::Refused(Code::JobNotFound, format!("no job with row number {job}")))
 }
 
@@ -195,7 +205,8 @@ fn write_end(tx: &Transaction<'_>, end: &EndIntent, state: &AttemptState) -> Res
         device,
     ])?;
     let sum = end_sum(tx, end.intent)?;
-    tx.prepare_cached("UPDATE intents SET end_sum = ?2 WHERE id = ?1")?.execute(params![end.intent, sum])?;
+    tx.prepare_cached("UPDATE intents SET end_sum = ?2 WHERE id = ?1")?
+        .execute(params![end.intent, sum])?;
     Ok(())
 }
 
@@ -263,7 +274,12 @@ fn write_scan(
     state: &AttemptState,
 ) -> Result<(), WriteError> {
     let text = serde_json::to_string(scan).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
-    let sum = RowSum::new("resolutions").int(end.intent).int(end.at.0).text(attempt_state_text(state)).text(&text).finish();
+    let sum = RowSum::new("resolutions")
+        .int(end.intent)
+        .int(end.at.0)
+        .text(attempt_state_text(state))
+        .text(&text)
+        .finish();
     // A later look replaces an earlier one that had to leave the doubt open.
     tx.prepare_cached(
         "INSERT OR REPLACE INTO resolutions (intent, at, verdict, scan, sum) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -284,7 +300,13 @@ fn end_job(tx: &Transaction<'_>, job: i64, end: &EndIntent) -> Result<JobState, 
         JobEnd::InDoubt => Event::Doubt,
     };
     let reason = end.reason.as_ref();
-    let change =
-        JobMove { job, event, reason, needs_person: end.needs_person.as_ref(), attempts: None, at: end.at };
+    let change = JobMove {
+        job,
+        event,
+        reason,
+        needs_person: end.needs_person.as_ref(),
+        attempts: None,
+        at: end.at,
+    };
     move_job(tx, &change)
 }

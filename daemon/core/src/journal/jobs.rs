@@ -53,17 +53,40 @@ pub(super) fn accept(tx: &Transaction<'_>, facts: &JournalFacts, order: &AcceptJ
         return Ok(ReplyBody::KeyKnown { id, job: load(tx, id)? });
     }
     if !take_jobs {
-        return Err(WriteError::Refused(Code::JournalFull, "the disk of the journal is full".into()));
+        return Err(WriteError::Refused(
+            Code::JournalFull,
+            "the disk of the journal is full".into(),
+        ));
     }
     let Some(rack) = facts.rack_id else {
-        return Err(WriteError::Refused(Code::RackIdMissing, "the rack has no letters yet".into()));
+        return Err(WriteError::Refused(
+            Code::RackIdMissing,
+            "the rack has no letters yet".into(),
+        ));
     };
-    let replaces = order.replaces.as_ref().map(|key| replaced(tx, tenant, key)).transpose()?;
-    let id: i64 = tx.prepare_cached("SELECT COALESCE(MAX(id), 0) + 1 FROM jobs")?.query_row([], |row| row.get(0))?;
-    let sequence = u64::try_from(id).ok().and_then(|n| Sequence::new(n).ok()).ok_or_else(|| {
-        WriteError::Refused(Code::JournalReadOnly, "the sequence of job keys is used up; a new journal is needed".into())
-    })?;
-    let key = JobKey::new(Parts { rack, generation: facts.generation, sequence, hash: order.submission });
+    let replaces = order
+        .replaces
+        .as_ref()
+        .map(|key| replaced(tx, tenant, key))
+        .transpose()?;
+    let id: i64 = tx
+        .prepare_cached("SELECT COALESCE(MAX(id), 0) + 1 FROM jobs")?
+        .query_row([], |row| row.get(0))?;
+    let sequence = u64::try_from(id)
+        .ok()
+        .and_then(|n| Sequence::new(n).ok())
+        .ok_or_else(|| {
+            WriteError::Refused(
+                Code::JournalReadOnly,
+                "the sequence of job keys is used up; a new journal is needed".into(),
+            )
+        })?;
+    let key = JobKey::new(Parts {
+        rack,
+        generation: facts.generation,
+        sequence,
+        hash: order.submission,
+    });
     insert(tx, id, tenant, client, replaces, &key, order)?;
     Ok(ReplyBody::Accepted { id, job: load(tx, id)? })
 }
@@ -78,7 +101,9 @@ fn replaced(tx: &Transaction<'_>, tenant: i64, key: &JobKey) -> Result<i64, Writ
     let (id, state) = found.ok_or_else(|| refused(format!("this tenant has no job {key}")))?;
     let ended = state.parse::<JobState>().is_ok_and(JobState::ended_without_document);
     if !ended {
-        return Err(refused(format!("job {key} is {state}; only one that ended without a document can be replaced")));
+        return Err(refused(format!(
+            "job {key} is {state}; only one that ended without a document can be replaced"
+        )));
     }
     let by: Option<String> = tx
         .prepare_cached("SELECT key FROM jobs WHERE replaces = ?1")?
@@ -99,8 +124,10 @@ fn insert(
     key: &JobKey,
     order: &AcceptJob,
 ) -> Result<(), WriteError> {
-    let body = serde_json::to_string(&order.receipt).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
-    let labels = serde_json::to_string(&order.labels).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
+    let body =
+        serde_json::to_string(&order.receipt).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
+    let labels =
+        serde_json::to_string(&order.labels).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
     tx.prepare_cached(
         "INSERT INTO jobs (id, key, tenant, client, external_id, hash_version, hash, key_time, body, priority, labels, \
          accepted_at, expires_at, replaces, sum, state, attempts, revision, updated_at, state_sum) VALUES \
@@ -124,7 +151,8 @@ fn insert(
     ])?;
     let sum = job_sum(tx, id)?;
     let state_sum = job_state_sum(tx, id)?;
-    tx.prepare_cached("UPDATE jobs SET sum = ?2, state_sum = ?3 WHERE id = ?1")?.execute(params![id, sum, state_sum])?;
+    tx.prepare_cached("UPDATE jobs SET sum = ?2, state_sum = ?3 WHERE id = ?1")?
+        .execute(params![id, sum, state_sum])?;
     if let Some(buyer) = &order.buyer {
         tx.prepare_cached("INSERT INTO contacts (job, nonce, sealed) VALUES (?1, ?2, ?3)")?
             .execute(params![id, buyer.nonce.as_slice(), buyer.sealed])?;
@@ -172,49 +200,76 @@ pub(super) fn move_job(tx: &Transaction<'_>, change: &JobMove<'_>) -> Result<Job
     seal_state(tx, change.job)?;
     event(tx, change.job, "state", change.at)?;
     if next.is_final() {
-        tx.prepare_cached("INSERT INTO outbox (job, at) VALUES (?1, ?2)")?.execute(params![change.job, change.at.0])?;
+        tx.prepare_cached("INSERT INTO outbox (job, at) VALUES (?1, ?2)")?
+            .execute(params![change.job, change.at.0])?;
     }
     Ok(next)
 }
 
 fn seal_state(tx: &Transaction<'_>, job: i64) -> rusqlite::Result<()> {
     let sum = job_state_sum(tx, job)?;
-    tx.prepare_cached("UPDATE jobs SET state_sum = ?2 WHERE id = ?1")?.execute(params![job, sum])?;
+    tx.prepare_cached("UPDATE jobs SET state_sum = ?2 WHERE id = ?1")?
+        .execute(params![job, sum])?;
     Ok(())
 }
 
 fn state_of(tx: &Transaction<'_>, job: i64) -> Result<JobState, WriteError> {
-    let text: Option<String> =
-        tx.prepare_cached("SELECT state FROM jobs WHERE id = ?1")?.query_row([job], |row| row.get(0)).optional()?;
+    let text: Option<String> = tx
+        .prepare_cached("SELECT state FROM jobs WHERE id = ?1")?
+        .query_row([job], |row| row.get(0))
+        .optional()?;
     let text = text.ok_or_else(|| WriteError::Refused(Code::JobNotFound, format!("no job with row number {job}")))?;
-    text.parse().map_err(|_| WriteError::Refused(Code::JournalDamaged, format!("job {job} has state \"{text}\"")))
+    text.parse()
+        .map_err(|_| WriteError::Refused(Code::JournalDamaged, format!("job {job} has state \"{text}\"")))
 }
 
 pub(super) fn cancel(tx: &Transaction<'_>, job: i64, reason: &Reason, at: UnixMillis) -> Written {
-    let attempts: Option<i64> =
-        tx.prepare_cached("SELECT attempts FROM jobs WHERE id = ?1")?.query_row([job], |row| row.get(0)).optional()?;
+    let attempts: Option<i64> = tx
+        .prepare_cached("SELECT attempts FROM jobs WHERE id = ?1")?
+        .query_row([job], |row| row.get(0))
+        .optional()?;
     let state = state_of(tx, job)?;
     if state.is_final() {
         return Err(WriteError::Refused(Code::JobFinal, format!("the job is {state}")));
     }
     if attempts.is_none_or(|n| n > 0) {
-        return Err(WriteError::Refused(Code::JobHadAttempt, "an attempt of this job has begun".into()));
+        return Err(WriteError::Refused(
+            Code::JobHadAttempt,
+            "an attempt of this job has begun".into(),
+        ));
     }
     let event = Event::Cancel { attempted: false };
-    let change = JobMove { job, event, reason: Some(reason), needs_person: None, attempts: None, at };
+    let change = JobMove {
+        job,
+        event,
+        reason: Some(reason),
+        needs_person: None,
+        attempts: None,
+        at,
+    };
     move_job(tx, &change).map(ReplyBody::JobState)
 }
 
 pub(super) fn expire(tx: &Transaction<'_>, job: i64, at: UnixMillis) -> Written {
     let reason = Reason::new(Code::JobExpired, "no unit took it within its time in the queue");
-    let change = JobMove { job, event: Event::TtlPassed, reason: Some(&reason), needs_person: None, attempts: None, at };
+    let change = JobMove {
+        job,
+        event: Event::TtlPassed,
+        reason: Some(&reason),
+        needs_person: None,
+        attempts: None,
+        at,
+    };
     move_job(tx, &change).map(ReplyBody::JobState)
 }
 
 pub(super) fn set_aside(tx: &Transaction<'_>, job: i64, reason: &Reason, at: UnixMillis) -> Written {
     let state = state_of(tx, job)?;
     if state != JobState::Accepted {
-        return Err(WriteError::Refused(Code::InternalFault, format!("a job that is {state} cannot be set aside")));
+        return Err(WriteError::Refused(
+            Code::InternalFault,
+            format!("a job that is {state} cannot be set aside"),
+        ));
     }
     tx.prepare_cached(
         "UPDATE jobs SET person_code = ?2, person_detail = ?3, revision = revision + 1, updated_at = ?4 WHERE id = ?1",

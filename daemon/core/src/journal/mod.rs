@@ -21,13 +21,13 @@ mod schema;
 mod store;
 
 pub use command::{
-    AcceptJob, ApplyPlan, BeginIntent, Command, EndIntent, FnMark, JobEnd, Reply, ReplyBody, Scan, Sealed, Seen, UnitMove,
-    Verdict,
+    AcceptJob, ApplyPlan, BeginIntent, Command, EndIntent, FnMark, JobEnd, Reply, ReplyBody, Scan, Sealed, Seen,
+    UnitMove, Verdict,
 };
 pub use inline::{InlineCommitter, InlineReader};
 pub use open::{OpenError, OpenIntent, Recovered, WaitingJob};
 pub use query::{Query, ReadError, Rows, StoredJob};
-pub use store::{Applied, Store, StoreConfig, StoreReader};
+pub use store::{Applied, RESERVE_BYTES, Store, StoreConfig, StoreReader};
 
 use async_trait::async_trait;
 

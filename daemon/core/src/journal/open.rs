@@ -147,13 +147,12 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError`]; nothing was started then.
-    pub fn open(
-        config: &StoreConfig,
-        entropy: &dyn Entropy,
-        now: UnixMillis,
-    ) -> Result<(Self, Recovered), OpenError> {
+    pub fn open(config: &StoreConfig, entropy: &dyn Entropy, now: UnixMillis) -> Result<(Self, Recovered), OpenError> {
         let path = config.path.display().to_string();
-        let sql = |source| OpenError::Sql { path: path.clone(), source };
+        let sql = |source| OpenError::Sql {
+            path: path.clone(),
+            source,
+        };
         let mut conn = connect(&config.path).map_err(sql)?;
         check_file(&conn, &path)?;
         migrate(&mut conn, &path)?;
@@ -167,7 +166,10 @@ impl Store {
 }
 
 fn check_file(conn: &Connection, path: &str) -> Result<(), OpenError> {
-    let damaged = |why: String| OpenError::Damaged { path: path.to_owned(), why };
+    let damaged = |why: String| OpenError::Damaged {
+        path: path.to_owned(),
+        why,
+    };
     let verdict: String = conn
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|error| damaged(error.to_string()))?;
@@ -175,12 +177,23 @@ fn check_file(conn: &Connection, path: &str) -> Result<(), OpenError> {
 }
 
 fn migrate(conn: &mut Connection, path: &str) -> Result<(), OpenError> {
-    let sql = |source| OpenError::Sql { path: path.to_owned(), source };
-    let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(sql)?;
+    let sql = |source| OpenError::Sql {
+        path: path.to_owned(),
+        source,
+    };
+    let version: i64 = conn
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(sql)?;
     if version > 0 {
-        let min_reader = meta(conn, "min_reader").map_err(sql)?.and_then(|text| text.parse().ok()).unwrap_or(version);
+        let min_reader = meta(conn, "min_reader")
+            .map_err(sql)?
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(version);
         if min_reader > SCHEMA {
-            return Err(OpenError::TooNew { path: path.to_owned(), min_reader });
+            return Err(OpenError::TooNew {
+                path: path.to_owned(),
+                min_reader,
+            });
         }
     }
     for (at, migration) in MIGRATIONS.iter().enumerate() {
@@ -209,14 +222,21 @@ fn facts(
     entropy: &dyn Entropy,
     now: UnixMillis,
 ) -> Result<JournalFacts, OpenError> {
-    let sql = |source| OpenError::Sql { path: path.to_owned(), source };
+    let sql = |source| OpenError::Sql {
+        path: path.to_owned(),
+        source,
+    };
     if meta(conn, "journal_id").map_err(sql)?.is_none() {
         create_facts(conn, config, entropy).map_err(sql)?;
     }
     let facts = read_facts(conn, path)?;
     if facts.kind != config.kind {
         let (journal, configured) = (facts.kind.as_str().to_owned(), config.kind.as_str().to_owned());
-        return Err(OpenError::OtherKind { path: path.to_owned(), journal, configured });
+        return Err(OpenError::OtherKind {
+            path: path.to_owned(),
+            journal,
+            configured,
+        });
     }
     let facts = name_from_config(conn, facts, config, path)?;
     conn.execute(
@@ -236,13 +256,23 @@ fn create_facts(conn: &mut Connection, config: &StoreConfig, entropy: &dyn Entro
     let hex: String = id.iter().map(|b| format!("{b:02x}")).collect();
     set_meta(&tx, "journal_id", &hex)?;
     set_meta(&tx, "kind", config.kind.as_str())?;
-    set_meta(&tx, "generation", &(u16::from_le_bytes(draw) % Generation::COUNT).to_string())?;
+    set_meta(
+        &tx,
+        "generation",
+        &(u16::from_le_bytes(draw) % Generation::COUNT).to_string(),
+    )?;
     tx.commit()
 }
 
 fn read_facts(conn: &Connection, path: &str) -> Result<JournalFacts, OpenError> {
-    let sql = |source| OpenError::Sql { path: path.to_owned(), source };
-    let damaged = |why: &str| OpenError::Damaged { path: path.to_owned(), why: why.to_owned() };
+    let sql = |source| OpenError::Sql {
+        path: path.to_owned(),
+        source,
+    };
+    let damaged = |why: &str| OpenError::Damaged {
+        path: path.to_owned(),
+        why: why.to_owned(),
+    };
     let kind = match meta(conn, "kind").map_err(sql)?.as_deref() {
         Some("live") => RackKind::Live,
         Some("test") => RackKind::Test,
@@ -257,9 +287,15 @@ fn read_facts(conn: &Connection, path: &str) -> Result<JournalFacts, OpenError> 
         None => None,
         Some(text) => Some(text.parse().map_err(|_| damaged("its rack letters make no sense"))?),
     };
-    let start: i64 =
-        conn.query_row("SELECT COALESCE(MAX(number), 0) + 1 FROM starts", [], |row| row.get(0)).map_err(sql)?;
-    Ok(JournalFacts { rack_id, kind, generation, start })
+    let start: i64 = conn
+        .query_row("SELECT COALESCE(MAX(number), 0) + 1 FROM starts", [], |row| row.get(0))
+        .map_err(sql)?;
+    Ok(JournalFacts {
+        rack_id,
+        kind,
+        generation,
+        start,
+    })
 }
 
 fn name_from_config(
@@ -268,10 +304,17 @@ fn name_from_config(
     config: &StoreConfig,
     path: &str,
 ) -> Result<JournalFacts, OpenError> {
-    let sql = |source| OpenError::Sql { path: path.to_owned(), source };
+    let sql = |source| OpenError::Sql {
+        path: path.to_owned(),
+        source,
+    };
     match (facts.rack_id, config.rack_id) {
         (Some(journal), Some(configured)) if journal != configured => {
-            return Err(OpenError::OtherRack { path: path.to_owned(), journal, configured });
+            return Err(OpenError::OtherRack {
+                path: path.to_owned(),
+                journal,
+                configured,
+            });
         }
         (None, Some(configured)) => {
             set_meta(conn, "rack_id", &configured.to_string()).map_err(sql)?;
@@ -284,15 +327,24 @@ fn name_from_config(
 
 /// Checksums of everything unfinished: rows that decide what is sent next.
 fn check_rows(conn: &Connection, path: &str) -> Result<(), OpenError> {
-    let sql = |source| OpenError::Sql { path: path.to_owned(), source };
-    let damaged = |why: String| OpenError::Damaged { path: path.to_owned(), why };
+    let sql = |source| OpenError::Sql {
+        path: path.to_owned(),
+        source,
+    };
+    let damaged = |why: String| OpenError::Damaged {
+        path: path.to_owned(),
+        why,
+    };
     let mut statement = conn
         .prepare("SELECT id, sum, state_sum FROM jobs WHERE state IN ('ACCEPTED', 'RUNNING', 'IN_DOUBT')")
         .map_err(sql)?;
     let mut rows = statement.query([]).map_err(sql)?;
     while let Some(row) = rows.next().map_err(sql)? {
-        let (id, sum, state_sum): (i64, Vec<u8>, Vec<u8>) =
-            (row.get(0).map_err(sql)?, row.get(1).map_err(sql)?, row.get(2).map_err(sql)?);
+        let (id, sum, state_sum): (i64, Vec<u8>, Vec<u8>) = (
+            row.get(0).map_err(sql)?,
+            row.get(1).map_err(sql)?,
+            row.get(2).map_err(sql)?,
+        );
         if job_sum(conn, id).map_err(sql)? != sum || job_state_sum(conn, id).map_err(sql)? != state_sum {
             return Err(damaged(format!("the checksum of job row {id} does not match")));
         }
@@ -304,7 +356,10 @@ fn check_rows(conn: &Connection, path: &str) -> Result<(), OpenError> {
 
 /// The chain of each lane must end where its FN says.
 fn check_lanes(conn: &Connection, path: &str) -> Result<(), OpenError> {
-    let sql = |source| OpenError::Sql { path: path.to_owned(), source };
+    let sql = |source| OpenError::Sql {
+        path: path.to_owned(),
+        source,
+    };
     let mut statement = conn
         .prepare(
             "SELECT f.number, f.chain, (SELECT MAX(i.id) FROM intents i WHERE i.fn = f.id), \
@@ -319,7 +374,10 @@ fn check_lanes(conn: &Connection, path: &str) -> Result<(), OpenError> {
         let before: Option<i64> = row.get(3).map_err(sql)?;
         if !lane_matches(conn, &chain, last, before).map_err(sql)? {
             let why = format!("the chain of attempts on FN {number} is broken");
-            return Err(OpenError::Damaged { path: path.to_owned(), why });
+            return Err(OpenError::Damaged {
+                path: path.to_owned(),
+                why,
+            });
         }
     }
     Ok(())
@@ -342,14 +400,20 @@ fn lane_matches(conn: &Connection, chain: &[u8], last: Option<i64>, before: Opti
 
 /// "The next start makes it `IN_DOUBT` before that lane takes work" (design, section 5, Stop).
 fn doubt_open_intents(conn: &mut Connection, path: &str, now: UnixMillis) -> Result<(), OpenError> {
-    let sql = |source| OpenError::Sql { path: path.to_owned(), source };
+    let sql = |source| OpenError::Sql {
+        path: path.to_owned(),
+        source,
+    };
     let run = |conn: &mut Connection| -> Result<(), WriteError> {
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let open: Vec<(i64, Option<i64>)> = tx
             .prepare("SELECT id, job FROM intents WHERE state = 'open' ORDER BY id")?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
-        let reason = Reason::new(Code::DoubtOpen, "the daemon ended during this attempt; the FN is read before it goes on");
+        let reason = Reason::new(
+            Code::DoubtOpen,
+            "the daemon ended during this attempt; the FN is read before it goes on",
+        );
         for (intent, job) in open {
             tx.execute(
                 "UPDATE intents SET state = 'in_doubt', code = ?2, detail = ?3 WHERE id = ?1",
@@ -359,14 +423,17 @@ fn doubt_open_intents(conn: &mut Connection, path: &str, now: UnixMillis) -> Res
             tx.execute("UPDATE intents SET end_sum = ?2 WHERE id = ?1", params![intent, sum])?;
             if let Some(job) = job {
                 let event = Event::FoundOpenIntent;
-                move_job(&tx, &JobMove {
-                    job,
-                    event,
-                    reason: Some(&reason),
-                    needs_person: None,
-                    attempts: None,
-                    at: now,
-                })?;
+                move_job(
+                    &tx,
+                    &JobMove {
+                        job,
+                        event,
+                        reason: Some(&reason),
+                        needs_person: None,
+                        attempts: None,
+                        at: now,
+                    },
+                )?;
             }
         }
         tx.commit()?;
@@ -374,21 +441,34 @@ fn doubt_open_intents(conn: &mut Connection, path: &str, now: UnixMillis) -> Res
     };
     run(conn).map_err(|error| match error {
         WriteError::Sql(source) => sql(source),
-        WriteError::Refused(_, why) => OpenError::Damaged { path: path.to_owned(), why },
+        WriteError::Refused(_, why) => OpenError::Damaged {
+            path: path.to_owned(),
+            why,
+        },
     })
 }
 
 fn recovered(store: &Store, path: &str, now: UnixMillis) -> Result<Recovered, OpenError> {
     let conn = store.connection();
-    let sql = |source| OpenError::Sql { path: path.to_owned(), source };
+    let sql = |source| OpenError::Sql {
+        path: path.to_owned(),
+        source,
+    };
     let read = |error: ReadError| match error {
-        ReadError::Sql(source) => OpenError::Sql { path: path.to_owned(), source },
-        other @ (ReadError::Damaged { .. } | ReadError::Unavailable(_)) => {
-            OpenError::Damaged { path: path.to_owned(), why: other.to_string() }
-        }
+        ReadError::Sql(source) => OpenError::Sql {
+            path: path.to_owned(),
+            source,
+        },
+        other @ (ReadError::Damaged { .. } | ReadError::Unavailable(_)) => OpenError::Damaged {
+            path: path.to_owned(),
+            why: other.to_string(),
+        },
     };
     let Rows::Plan(plan, version) = store.read(&Query::Plan).map_err(read)? else {
-        return Err(OpenError::Damaged { path: path.to_owned(), why: "its plan cannot be read".into() });
+        return Err(OpenError::Damaged {
+            path: path.to_owned(),
+            why: "its plan cannot be read".into(),
+        });
     };
     let waiting = rows::jobs(conn, "j.state = 'ACCEPTED' ORDER BY j.id LIMIT ?1", [UNFINISHED_MAX]).map_err(read)?;
     Ok(Recovered {
@@ -424,16 +504,27 @@ fn doubts(conn: &Connection) -> Result<Vec<OpenIntent>, ReadError> {
             fn_number: row.get::<_, String>(3)?.parse().map_err(|e| bad(format!("{e}")))?,
             baseline: FdNumber(row.get(4)?),
             job: row.get(5)?,
-            tenant: row.get::<_, Option<String>>(6)?.map(|t| t.parse()).transpose().map_err(|e| bad(format!("{e}")))?,
+            tenant: row
+                .get::<_, Option<String>>(6)?
+                .map(|t| t.parse())
+                .transpose()
+                .map_err(|e| bad(format!("{e}")))?,
             job_key: key.map(JobKey::try_from).transpose().map_err(|e| bad(format!("{e}")))?,
-            key_place: place.as_deref().map(|text| key_place(text).ok_or_else(|| bad(text.to_owned()))).transpose()?,
+            key_place: place
+                .as_deref()
+                .map(|text| key_place(text).ok_or_else(|| bad(text.to_owned())))
+                .transpose()?,
         });
     }
     Ok(found)
 }
 
 fn key_place(text: &str) -> Option<KeyPlace> {
-    [KeyPlace::AdditionalAttribute, KeyPlace::UserAttribute, KeyPlace::ByContent]
-        .into_iter()
-        .find(|place| format!("{place:?}") == text)
+    [
+        KeyPlace::AdditionalAttribute,
+        KeyPlace::UserAttribute,
+        KeyPlace::ByContent,
+    ]
+    .into_iter()
+    .find(|place| format!("{place:?}") == text)
 }

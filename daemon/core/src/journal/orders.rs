@@ -15,11 +15,14 @@ use kassette_wire::value::FdNumber;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 pub(super) fn meta(tx: &rusqlite::Connection, name: &str) -> rusqlite::Result<Option<String>> {
-    tx.prepare_cached("SELECT value FROM meta WHERE name = ?1")?.query_row([name], |row| row.get(0)).optional()
+    tx.prepare_cached("SELECT value FROM meta WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()
 }
 
 pub(super) fn set_meta(tx: &rusqlite::Connection, name: &str, value: &str) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?.execute([name, value])?;
+    tx.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?
+        .execute([name, value])?;
     Ok(())
 }
 
@@ -37,11 +40,24 @@ pub(super) fn apply(tx: &Transaction<'_>, facts: &mut JournalFacts, order: &Appl
     }
     let next = version + 1;
     let number = i64::try_from(next).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
-    let sum = RowSum::new("orders").int(number).int(order.at.0).text(&order.client).text(&order.plan).finish();
+    let sum = RowSum::new("orders")
+        .int(number)
+        .int(order.at.0)
+        .text(&order.client)
+        .text(&order.plan)
+        .finish();
     tx.prepare_cached(
         "INSERT INTO orders (version, at, client, reason, request_id, plan, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
-    .execute(params![number, order.at.0, order.client, order.reason, order.request_id, order.plan, sum])?;
+    .execute(params![
+        number,
+        order.at.0,
+        order.client,
+        order.reason,
+        order.request_id,
+        order.plan,
+        sum
+    ])?;
     for tenant in &order.tenants {
         id_of(tx, "tenants", "inn", tenant.as_str(), order.at)?;
     }
@@ -53,7 +69,9 @@ pub(super) fn apply(tx: &Transaction<'_>, facts: &mut JournalFacts, order: &Appl
 
 /// The version an equal order made before; another order under the same request id is refused.
 fn repeated(tx: &Transaction<'_>, order: &ApplyPlan) -> Result<Option<u64>, WriteError> {
-    let Some(request) = &order.request_id else { return Ok(None) };
+    let Some(request) = &order.request_id else {
+        return Ok(None);
+    };
     let found: Option<(u64, String)> = tx
         .prepare_cached("SELECT version, plan FROM orders WHERE request_id = ?1")?
         .query_row([request], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -115,17 +133,15 @@ fn mark(tx: &Transaction<'_>, fn_row: i64) -> Result<FnMark, WriteError> {
         .map(|text| text.parse())
         .transpose()
         .map_err(|_| WriteError::Refused(Code::JournalDamaged, format!("FN row {fn_row} has no calendar time")))?;
-    Ok(FnMark { last_fd: FdNumber(last), audited_fd: FdNumber(audited), last_time })
+    Ok(FnMark {
+        last_fd: FdNumber(last),
+        audited_fd: FdNumber(audited),
+        last_time,
+    })
 }
 
 /// Ends what stood there before and begins a new stay, unless nothing changed.
-fn place(
-    tx: &Transaction<'_>,
-    slot: i64,
-    register: i64,
-    fn_row: Option<i64>,
-    at: UnixMillis,
-) -> rusqlite::Result<()> {
+fn place(tx: &Transaction<'_>, slot: i64, register: i64, fn_row: Option<i64>, at: UnixMillis) -> rusqlite::Result<()> {
     let same: bool = tx
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM placements WHERE slot = ?1 AND register = ?2 AND fn IS ?3 AND until_at IS NULL)",

@@ -145,10 +145,16 @@ fn first(found: Vec<StoredJob>) -> Result<Rows, ReadError> {
 
 fn one(conn: &Connection, select: &JobSelect) -> Result<Rows, ReadError> {
     match select {
-        JobSelect::Name { tenant, key } => {
-            first(rows::jobs(conn, "j.key = ?1 AND t.inn = ?2", [key.as_str(), tenant.as_str()])?)
-        }
-        JobSelect::External { tenant, client, external_id } => first(rows::jobs(
+        JobSelect::Name { tenant, key } => first(rows::jobs(
+            conn,
+            "j.key = ?1 AND t.inn = ?2",
+            [key.as_str(), tenant.as_str()],
+        )?),
+        JobSelect::External {
+            tenant,
+            client,
+            external_id,
+        } => first(rows::jobs(
             conn,
             "j.tenant = (SELECT id FROM tenants WHERE inn = ?1) AND j.client = (SELECT id FROM clients WHERE name = ?2) \
              AND j.external_id = ?3",
@@ -171,7 +177,10 @@ struct Condition {
 
 impl Condition {
     fn new() -> Self {
-        Self { parts: Vec::new(), values: Vec::new() }
+        Self {
+            parts: Vec::new(),
+            values: Vec::new(),
+        }
     }
 
     /// `?` in the text stands for the value.
@@ -192,7 +201,11 @@ impl Condition {
     }
 
     fn text(&self) -> String {
-        if self.parts.is_empty() { "1".to_owned() } else { self.parts.join(" AND ") }
+        if self.parts.is_empty() {
+            "1".to_owned()
+        } else {
+            self.parts.join(" AND ")
+        }
     }
 }
 
@@ -201,7 +214,10 @@ fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -
     let mut condition = Condition::new();
     condition.and("j.id > ?", after.unwrap_or(0));
     if let Some(tenant) = &filter.tenant {
-        condition.and("j.tenant = (SELECT id FROM tenants WHERE inn = ?)", tenant.as_str().to_owned());
+        condition.and(
+            "j.tenant = (SELECT id FROM tenants WHERE inn = ?)",
+            tenant.as_str().to_owned(),
+        );
     }
     if !filter.states.is_empty() {
         condition.any_of("j.state", filter.states.iter().map(|s| s.as_str().to_owned()).collect());
@@ -221,12 +237,19 @@ fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -
         None => {}
     }
     for (name, value) in &filter.labels {
-        condition.and("EXISTS (SELECT 1 FROM json_each(j.labels) l WHERE l.key || char(31) || l.value = ?)", format!("{name}\u{1f}{value}"));
+        condition.and(
+            "EXISTS (SELECT 1 FROM json_each(j.labels) l WHERE l.key || char(31) || l.value = ?)",
+            format!("{name}\u{1f}{value}"),
+        );
     }
     let text = format!("{} ORDER BY j.id LIMIT {}", condition.text(), limit + 1);
     let mut found = rows::jobs(conn, &text, params_from_iter(condition.values))?;
     let next = cut(&mut found, limit).map(|last| last.id);
-    Ok(Rows::Jobs(Page { rows: found, next, sequence: last_sequence(conn)? }))
+    Ok(Rows::Jobs(Page {
+        rows: found,
+        next,
+        sequence: last_sequence(conn)?,
+    }))
 }
 
 /// Cuts a list to its page; the last row of the page when more follow.
@@ -244,13 +267,22 @@ fn documents(conn: &Connection, filter: &DocumentFilter, after: Option<i64>, lim
     let mut condition = Condition::new();
     condition.and("d.intent > ?", after.unwrap_or(0));
     if let Some(tenant) = &filter.tenant {
-        condition.and("d.tenant = (SELECT id FROM tenants WHERE inn = ?)", tenant.as_str().to_owned());
+        condition.and(
+            "d.tenant = (SELECT id FROM tenants WHERE inn = ?)",
+            tenant.as_str().to_owned(),
+        );
     }
     if let Some(number) = &filter.fn_number {
-        condition.and("d.fn = (SELECT id FROM fns WHERE number = ?)", number.as_str().to_owned());
+        condition.and(
+            "d.fn = (SELECT id FROM fns WHERE number = ?)",
+            number.as_str().to_owned(),
+        );
     }
     if !filter.kinds.is_empty() {
-        condition.any_of("d.kind", filter.kinds.iter().map(|k| rows::kind_text(*k).to_owned()).collect());
+        condition.any_of(
+            "d.kind",
+            filter.kinds.iter().map(|k| rows::kind_text(*k).to_owned()).collect(),
+        );
     }
     if let Some(from) = filter.fd_from {
         condition.and("d.fd >= ?", i64::from(from.0));
@@ -263,15 +295,19 @@ fn documents(conn: &Connection, filter: &DocumentFilter, after: Option<i64>, lim
         None => None,
         Some(last) => intent_of(conn, last)?,
     };
-    Ok(Rows::Documents(Page { rows: page, next, sequence: last_sequence(conn)? }))
+    Ok(Rows::Documents(Page {
+        rows: page,
+        next,
+        sequence: last_sequence(conn)?,
+    }))
 }
 
 fn intent_of(conn: &Connection, document: &DocumentRow) -> Result<Option<i64>, ReadError> {
     let found = conn
-        .prepare_cached(
-            "SELECT intent FROM documents WHERE fn = (SELECT id FROM fns WHERE number = ?1) AND fd = ?2",
-        )?
-        .query_row(rusqlite::params![document.fn_number.as_str(), document.fd.0], |row| row.get(0))
+        .prepare_cached("SELECT intent FROM documents WHERE fn = (SELECT id FROM fns WHERE number = ?1) AND fd = ?2")?
+        .query_row(rusqlite::params![document.fn_number.as_str(), document.fd.0], |row| {
+            row.get(0)
+        })
         .optional()?;
     Ok(found)
 }
@@ -279,7 +315,9 @@ fn intent_of(conn: &Connection, document: &DocumentRow) -> Result<Option<i64>, R
 fn job_events(conn: &Connection, tenant: Option<&Inn>, after: u64, limit: u32) -> Result<Rows, ReadError> {
     let limit = limit.clamp(1, PAGE_MAX);
     let last = last_sequence(conn)?;
-    let floor: u64 = super::orders::meta(conn, "events_floor")?.and_then(|text| text.parse().ok()).unwrap_or(1);
+    let floor: u64 = super::orders::meta(conn, "events_floor")?
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1);
     if after > last || after + 1 < floor {
         return Ok(Rows::CursorStale(floor));
     }
@@ -289,13 +327,23 @@ fn job_events(conn: &Connection, tenant: Option<&Inn>, after: u64, limit: u32) -
          (SELECT id FROM tenants WHERE inn = ?2)) ORDER BY sequence LIMIT ?3",
     )?;
     let found: Vec<(u64, i64)> = statement
-        .query_map(rusqlite::params![from, tenant.map(Inn::as_str), limit], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map(rusqlite::params![from, tenant.map(Inn::as_str), limit], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
         .collect::<Result<_, _>>()?;
     // A full page may have more behind it; else everything up to the latest sequence was seen.
-    let upto = if found.len() == limit as usize { found.last().map_or(last, |(sequence, _)| *sequence) } else { last };
+    let upto = if found.len() == limit as usize {
+        found.last().map_or(last, |(sequence, _)| *sequence)
+    } else {
+        last
+    };
     let mut events = Vec::with_capacity(found.len());
     for (sequence, id) in found {
-        events.extend(rows::jobs(conn, "j.id = ?1", [id])?.into_iter().map(|job| (sequence, job)));
+        events.extend(
+            rows::jobs(conn, "j.id = ?1", [id])?
+                .into_iter()
+                .map(|job| (sequence, job)),
+        );
     }
     Ok(Rows::JobEvents { rows: events, upto })
 }

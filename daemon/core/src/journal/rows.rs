@@ -25,7 +25,11 @@ pub const JOB_TABLES: &str = "jobs j JOIN tenants t ON t.id = j.tenant JOIN clie
     LEFT JOIN jobs r ON r.id = j.replaces";
 
 pub(super) fn damaged(what: &'static str, id: i64, why: impl std::fmt::Display) -> ReadError {
-    ReadError::Damaged { what, id, why: why.to_string() }
+    ReadError::Damaged {
+        what,
+        id,
+        why: why.to_string(),
+    }
 }
 
 fn parsed<T: FromStr>(what: &'static str, id: i64, text: &str) -> Result<T, ReadError>
@@ -38,16 +42,27 @@ where
 fn reason(row: &Row<'_>, at: usize, what: &'static str, id: i64) -> Result<Option<Reason>, ReadError> {
     let code: Option<String> = row.get(at)?;
     let detail: Option<String> = row.get(at + 1)?;
-    code.map(|code| Ok(Reason { code: parsed(what, id, &code)?, detail: detail.unwrap_or_default() })).transpose()
+    code.map(|code| {
+        Ok(Reason {
+            code: parsed(what, id, &code)?,
+            detail: detail.unwrap_or_default(),
+        })
+    })
+    .transpose()
 }
 
 /// A register from its stored name `vendor-serial`.
 pub(super) fn register(what: &'static str, id: i64, name: &str) -> Result<RegisterId, ReadError> {
     // A vendor's name holds dashes itself: try each known vendor as prefix.
     let vendor = kassette_wire::value::Vendor::ShtrihM;
-    let serial = name.strip_prefix(vendor.as_str()).and_then(|rest| rest.strip_prefix('-'));
+    let serial = name
+        .strip_prefix(vendor.as_str())
+        .and_then(|rest| rest.strip_prefix('-'));
     let serial = serial.ok_or_else(|| damaged(what, id, format!("\"{name}\" is no register")))?;
-    Ok(RegisterId { vendor, serial: parsed(what, id, serial)? })
+    Ok(RegisterId {
+        vendor,
+        serial: parsed(what, id, serial)?,
+    })
 }
 
 pub(super) fn priority_number(priority: Priority) -> i64 {
@@ -67,10 +82,15 @@ pub(super) fn kind_text(kind: DocumentKind) -> &'static str {
 }
 
 pub(super) fn kind(what: &'static str, id: i64, text: &str) -> Result<DocumentKind, ReadError> {
-    [DocumentKind::Receipt, DocumentKind::Correction, DocumentKind::ShiftOpen, DocumentKind::ShiftClose]
-        .into_iter()
-        .find(|kind| kind_text(*kind) == text)
-        .ok_or_else(|| damaged(what, id, format!("\"{text}\" is no kind of document")))
+    [
+        DocumentKind::Receipt,
+        DocumentKind::Correction,
+        DocumentKind::ShiftOpen,
+        DocumentKind::ShiftClose,
+    ]
+    .into_iter()
+    .find(|kind| kind_text(*kind) == text)
+    .ok_or_else(|| damaged(what, id, format!("\"{text}\" is no kind of document")))
 }
 
 pub(super) fn attempt_state_text(state: &AttemptState) -> &'static str {
@@ -83,10 +103,15 @@ pub(super) fn attempt_state_text(state: &AttemptState) -> &'static str {
 }
 
 fn attempt_state(id: i64, text: &str) -> Result<AttemptState, ReadError> {
-    [AttemptState::Open, AttemptState::InDoubt, AttemptState::Made, AttemptState::NotMade]
-        .into_iter()
-        .find(|state| attempt_state_text(state) == text)
-        .ok_or_else(|| damaged("intent", id, format!("\"{text}\" is no state")))
+    [
+        AttemptState::Open,
+        AttemptState::InDoubt,
+        AttemptState::Made,
+        AttemptState::NotMade,
+    ]
+    .into_iter()
+    .find(|state| attempt_state_text(state) == text)
+    .ok_or_else(|| damaged("intent", id, format!("\"{text}\" is no state")))
 }
 
 pub(super) fn learned_text(learned: Learned) -> &'static str {
@@ -109,10 +134,15 @@ fn job_row(row: &Row<'_>) -> Result<(i64, Job), ReadError> {
     let id: i64 = row.get(0)?;
     let text = |at: usize| -> rusqlite::Result<String> { row.get(at) };
     let digest: Vec<u8> = row.get(6)?;
-    let digest = digest.try_into().map_err(|_| damaged("job", id, "its hash has another length"))?;
+    let digest = digest
+        .try_into()
+        .map_err(|_| damaged("job", id, "its hash has another length"))?;
     let key: JobKey = text(1)?.try_into().map_err(|e| damaged("job", id, e))?;
     let replaces: Option<String> = row.get(13)?;
-    let replaces = replaces.map(JobKey::try_from).transpose().map_err(|e| damaged("job", id, e))?;
+    let replaces = replaces
+        .map(JobKey::try_from)
+        .transpose()
+        .map_err(|e| damaged("job", id, e))?;
     let job = Job {
         key,
         tenant: parsed("job", id, &text(2)?)?,
@@ -124,7 +154,11 @@ fn job_row(row: &Row<'_>) -> Result<(i64, Job), ReadError> {
             version: row.get::<_, i64>(5)?.try_into().map_err(|e| damaged("job", id, e))?,
             digest,
         },
-        priority: if row.get::<_, i64>(9)? == 0 { Priority::Interactive } else { Priority::Bulk },
+        priority: if row.get::<_, i64>(9)? == 0 {
+            Priority::Interactive
+        } else {
+            Priority::Bulk
+        },
         labels: serde_json::from_str(&text(10)?).map_err(|e| damaged("job", id, e))?,
         accepted_at: UnixMillis(row.get(11)?),
         expires_at: UnixMillis(row.get(12)?),
@@ -151,7 +185,9 @@ fn complete(conn: &Connection, id: i64, mut job: Job) -> Result<StoredJob, ReadE
     while let Some(row) = rows.next()? {
         job.attempts.push(attempt(row)?);
     }
-    job.evidence = documents(conn, "d.job = ?1 LIMIT 1", params![id])?.pop().map(|(_, evidence)| evidence);
+    job.evidence = documents(conn, "d.job = ?1 LIMIT 1", params![id])?
+        .pop()
+        .map(|(_, evidence)| evidence);
     let sealed = conn
         .prepare_cached("SELECT nonce, sealed FROM contacts WHERE job = ?1")?
         .query_row([id], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
@@ -159,7 +195,9 @@ fn complete(conn: &Connection, id: i64, mut job: Job) -> Result<StoredJob, ReadE
     let sealed = match sealed {
         None => None,
         Some((nonce, sealed)) => {
-            let nonce = nonce.try_into().map_err(|_| damaged("contact", id, "its nonce has another length"))?;
+            let nonce = nonce
+                .try_into()
+                .map_err(|_| damaged("contact", id, "its nonce has another length"))?;
             Some(Sealed { nonce, sealed })
         }
     };
@@ -170,8 +208,10 @@ fn complete(conn: &Connection, id: i64, mut job: Job) -> Result<StoredJob, ReadE
 pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, ReadError> {
     let id: i64 = row.get(0)?;
     let device: Option<String> = row.get(11)?;
-    let device: Option<DeviceFault> =
-        device.map(|text| serde_json::from_str(&text)).transpose().map_err(|e| damaged("intent", id, e))?;
+    let device: Option<DeviceFault> = device
+        .map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(|e| damaged("intent", id, e))?;
     Ok(Attempt {
         intent: id,
         number: row.get(1)?,
@@ -252,7 +292,10 @@ fn document(row: &Row<'_>) -> Result<(DocumentRow, Evidence), ReadError> {
         total: evidence.total,
         tenant: parsed("document", id, &text(9)?)?,
         register: evidence.register.clone(),
-        job: job.map(JobKey::try_from).transpose().map_err(|e| damaged("document", id, e))?,
+        job: job
+            .map(JobKey::try_from)
+            .transpose()
+            .map_err(|e| damaged("document", id, e))?,
     };
     Ok((row, evidence))
 }

@@ -106,10 +106,11 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn harden(conn: &Connection) -> rusqlite::Result<()> {
-    conn.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(())).or_else(|error| match error {
-        rusqlite::Error::QueryReturnedNoRows => Ok(()),
-        other => Err(other),
-    })?;
+    conn.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(()))
+        .or_else(|error| match error {
+            rusqlite::Error::QueryReturnedNoRows => Ok(()),
+            other => Err(other),
+        })?;
     conn.pragma_update(None, "cell_size_check", true)?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
@@ -119,7 +120,13 @@ fn harden(conn: &Connection) -> rusqlite::Result<()> {
 
 impl Store {
     pub(super) fn new(conn: Connection, config: StoreConfig, facts: JournalFacts) -> Self {
-        let mut store = Self { conn, config, facts, reserve_spent: false, stopped: None };
+        let mut store = Self {
+            conn,
+            config,
+            facts,
+            reserve_spent: false,
+            stopped: None,
+        };
         store.reserve_spent = !store.make_reserve();
         store
     }
@@ -136,7 +143,11 @@ impl Store {
             return true;
         }
         let write = || -> std::io::Result<()> {
-            let mut file = std::fs::OpenOptions::new().create(true).write(true).truncate(true).open(&path)?;
+            let mut file = std::fs::OpenOptions::new()
+                .create(true)
+                .write(true)
+                .truncate(true)
+                .open(&path)?;
             let block = vec![0_u8; 1 << 20];
             let mut left = size;
             while left > 0 {
@@ -208,7 +219,11 @@ impl Store {
                 return Applied::Stopped(format!("{error}; then the rollback failed: {rollback}"));
             }
         }
-        if full { Applied::Full } else { Applied::Stopped(error.to_string()) }
+        if full {
+            Applied::Full
+        } else {
+            Applied::Stopped(error.to_string())
+        }
     }
 
     /// Answers a query with the statements of the readers.
@@ -225,7 +240,9 @@ impl Store {
             return;
         }
         // A reader may hold the checkpoint back; the next quiet moment tries again.
-        self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).ok();
+        self.conn
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .ok();
         if self.reserve_spent && self.make_reserve() {
             self.reserve_spent = false;
         }
@@ -251,7 +268,10 @@ fn run_one(
         Err(WriteError::Sql(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
             // A constraint stands for an invariant (one unresolved intent per FN …): refused, not stored.
             tx.execute_batch("ROLLBACK TO one; RELEASE one")?;
-            Ok(ReplyBody::Refused(Code::InternalFault, format!("the journal refused a write: {error}")))
+            Ok(ReplyBody::Refused(
+                Code::InternalFault,
+                format!("the journal refused a write: {error}"),
+            ))
         }
         Err(WriteError::Sql(error)) => Err(error),
     }

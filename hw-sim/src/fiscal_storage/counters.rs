@@ -19,7 +19,14 @@ struct Sums {
 /// Where the payments stand in a receipt, and where their totals stand in the counters.
 const PAYMENTS: [(u16, u16); 5] = [(1031, 1136), (1081, 1138), (1215, 1218), (1216, 1219), (1217, 1220)];
 /// Where VAT stands in a receipt, and where its totals stand.
-const TAXES: [(u16, u16); 6] = [(1102, 1139), (1103, 1140), (1106, 1141), (1107, 1142), (1104, 1143), (1105, 1183)];
+const TAXES: [(u16, u16); 6] = [
+    (1102, 1139),
+    (1103, 1140),
+    (1106, 1141),
+    (1107, 1142),
+    (1104, 1143),
+    (1105, 1183),
+];
 
 impl Sums {
     fn add(&mut self, tags: &[(u16, &[u8])]) {
@@ -66,13 +73,19 @@ impl Counters {
     /// Counts one document; other kinds than receipts and corrections change nothing.
     pub fn add(&mut self, kind: u8, tlv: &[u8]) {
         let Some(tags) = walk(tlv) else { return };
-        let sign = tags.iter().find(|(t, _)| *t == 1054).and_then(|(_, v)| v.first().copied());
+        let sign = tags
+            .iter()
+            .find(|(t, _)| *t == 1054)
+            .and_then(|(_, v)| v.first().copied());
         let group = match kind {
             3 | 4 => &mut self.receipts,
             31 | 41 => &mut self.corrections,
             _ => return,
         };
-        if let Some(sums) = sign.and_then(|s| usize::from(s).checked_sub(1)).and_then(|i| group.get_mut(i)) {
+        if let Some(sums) = sign
+            .and_then(|s| usize::from(s).checked_sub(1))
+            .and_then(|i| group.get_mut(i))
+        {
             sums.add(&tags);
         }
     }
@@ -81,6 +94,19 @@ impl Counters {
     #[must_use]
     pub fn count(&self) -> u32 {
         self.receipts.iter().chain(&self.corrections).map(|s| s.count).sum()
+    }
+
+    /// Cash of income and outcome returns, less cash of outcome and income returns.
+    #[must_use]
+    pub fn cash_balance(&self) -> i64 {
+        let cash = |at: usize| {
+            let sum = self.receipts[at].payments[0].saturating_add(self.corrections[at].payments[0]);
+            i64::try_from(sum).unwrap_or(i64::MAX)
+        };
+        cash(0)
+            .saturating_add(cash(3))
+            .saturating_sub(cash(1))
+            .saturating_sub(cash(2))
     }
 
     /// The content of 1194 or 1157.

@@ -8,7 +8,7 @@ pub mod document;
 pub mod ledger;
 mod storage;
 
-pub use storage::{Draft, FiscalStorage, Formed, Generation, Kind, Queue, Shift, Status, Troubles, code};
+pub use storage::{Draft, FiscalStorage, Formed, Generation, Habits, Kind, Queue, Shift, Status, Troubles, code};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -72,6 +72,15 @@ pub enum Generation {
     Fn12,
 }
 
+/// Where FNs differ from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Habits {
+    /// Firmware family.
+    pub generation: Generation,
+    /// A shift may open up to one hour before the last document (A.8, one source).
+    pub open_may_lag_close: bool,
+}
+
 /// How long the simulated OFD takes to answer a document when it is up.
 const OFD_DELAY_MS: i64 = 1_000;
 const DAY_MS: i64 = 86_400_000;
@@ -175,7 +184,7 @@ pub struct Troubles {
 /// A fiscal storage unit.
 pub struct FiscalStorage {
     unit: FnConfig,
-    generation: Generation,
+    habits: Habits,
     ledger: Box<dyn LedgerStore>,
     phase: Phase,
     shift: Shift,
@@ -201,14 +210,16 @@ impl FiscalStorage {
     /// [`LedgerError`] when the ledger cannot be read.
     pub fn open(
         unit: FnConfig,
-        generation: Generation,
+        habits: Habits,
         ledger: Box<dyn LedgerStore>,
         troubles: Troubles,
     ) -> Result<Self, LedgerError> {
-        let phase = unit.phase;
+        // A working FN begins with its registration report: until that stands it is only ready.
+        let fresh = ledger.last_fd() == 0 && unit.phase as u8 >= Phase::Fiscal as u8;
+        let phase = if fresh { Phase::Ready } else { unit.phase };
         let mut storage = Self {
             unit,
-            generation,
+            habits,
             ledger,
             phase,
             shift: Shift::default(),
@@ -261,13 +272,20 @@ impl FiscalStorage {
         self.life_counters.add(record.kind, &record.tlv);
         self.last_time = time;
         self.timer = time.map(|t| (t, record.made_unix_ms));
-        self.unsent.push_back(Unsent { fd: record.fd, time: record.time, made_ms: record.made_unix_ms });
+        self.unsent.push_back(Unsent {
+            fd: record.fd,
+            time: record.time,
+            made_ms: record.made_unix_ms,
+        });
         self.take_tickets(record.made_unix_ms);
     }
 
     /// Drops from the queue what the OFD has answered by this true time.
     fn take_tickets(&mut self, now_ms: i64) {
-        let until = self.troubles.ofd_down_since_ms.map_or(now_ms, |since| since.min(now_ms));
+        let until = self
+            .troubles
+            .ofd_down_since_ms
+            .map_or(now_ms, |since| since.min(now_ms));
         while self.unsent.front().is_some_and(|d| d.made_ms + OFD_DELAY_MS <= until) {
             self.unsent.pop_front();
         }
@@ -311,6 +329,25 @@ impl FiscalStorage {
             last_time: self.last_time,
             last_fd: self.ledger.last_fd(),
         }
+    }
+
+    /// Life phase as its byte.
+    #[must_use]
+    pub const fn status_phase(&self) -> u8 {
+        self.phase as u8
+    }
+
+    /// After a registration report was made for an FN that was put in as closed: takes the phase it was put in with.
+    pub fn take_named_phase(&mut self) {
+        if self.unit.phase as u8 > Phase::Fiscal as u8 {
+            self.phase = self.unit.phase;
+        }
+    }
+
+    /// Cash that receipts brought, less what they paid out, over the life of this FN.
+    #[must_use]
+    pub fn cash_balance(&self) -> i64 {
+        self.life_counters.cash_balance()
     }
 
     /// The shift.
@@ -387,7 +424,13 @@ impl FiscalStorage {
         self.take_tickets(now.unix_ms);
         self.state_permits(kind)?;
         let time = time.whole_minute();
-        if kind != Kind::Registration && self.last_time.is_some_and(|last| time < last) {
+        let lag = if kind == Kind::ShiftOpen && self.habits.open_may_lag_close {
+            3600
+        } else {
+            0
+        };
+        let behind = self.last_time.is_some_and(|last| last.seconds_since(time) > lag);
+        if kind != Kind::Registration && behind {
             return Err(code::TIME);
         }
         if matches!(kind, Kind::Receipt | Kind::Correction) {
@@ -400,7 +443,11 @@ impl FiscalStorage {
     }
 
     fn state_permits(&self, kind: Kind) -> Result<(), u8> {
-        let phase = if kind == Kind::Registration { Phase::Ready } else { Phase::Fiscal };
+        let phase = if kind == Kind::Registration {
+            Phase::Ready
+        } else {
+            Phase::Fiscal
+        };
         let shift_open = matches!(kind, Kind::Receipt | Kind::Correction | Kind::ShiftClose);
         if self.phase != phase || self.shift.open != shift_open {
             return Err(code::STATE);
@@ -415,7 +462,9 @@ impl FiscalStorage {
         if by_clock >= SHIFT_SECONDS || by_timer >= SHIFT_SECONDS {
             return Err(code::SHIFT_AGE);
         }
-        let Some((last, last_ms)) = self.timer else { return Ok(()) };
+        let Some((last, last_ms)) = self.timer else {
+            return Ok(());
+        };
         let delta = time.seconds_since(last) - (now.unix_ms - last_ms) / 1000;
         if delta.abs() > CLOCK_DELTA_SECONDS {
             return Err(code::CLOCK_DELTA);
@@ -427,7 +476,7 @@ impl FiscalStorage {
         if self.key_days_left(time) < 0 {
             return Err(code::EXPIRED);
         }
-        let first = self.generation == Generation::First;
+        let first = self.habits.generation == Generation::First;
         if self.documents_left() == 0 {
             return Err(if first { code::FULL } else { code::EXHAUSTED });
         }
@@ -458,10 +507,23 @@ impl FiscalStorage {
         value.extend_from_slice(&fp.to_be_bytes());
         whole.bytes(1077, &value).append(&tail);
         let kind = draft.kind as u8;
-        let record = Record { fd, kind, fp, time: stamp, made_unix_ms: now.unix_ms, tlv: whole.into_bytes() };
+        let record = Record {
+            fd,
+            kind,
+            fp,
+            time: stamp,
+            made_unix_ms: now.unix_ms,
+            tlv: whole.into_bytes(),
+        };
         self.ledger.append(&record).map_err(|_| code::FAILURE)?;
         self.note(&record);
-        Ok(Formed { fd, fp, shift, receipt, time })
+        Ok(Formed {
+            fd,
+            fp,
+            shift,
+            receipt,
+            time,
+        })
     }
 
     fn body_permits(&self, draft: &Draft) -> Result<(), u8> {
@@ -477,7 +539,7 @@ impl FiscalStorage {
             return Err(code::TOO_LARGE);
         }
         let repeats = |(i, (tag, _)): (usize, &(u16, &[u8]))| *tag != 1059 && tags[..i].iter().any(|(t, _)| t == tag);
-        if self.generation == Generation::Fn12 && receipt && tags.iter().enumerate().any(repeats) {
+        if self.habits.generation == Generation::Fn12 && receipt && tags.iter().enumerate().any(repeats) {
             return Err(code::TAG_TWICE);
         }
         Ok(())
@@ -522,17 +584,19 @@ impl FiscalStorage {
         match draft.kind {
             Kind::ShiftOpen => self.warning_tags(&mut tail, draft.time, now),
             Kind::ShiftClose => {
-                tail.u32(1111, self.shift.documents + 1).u32(1118, self.shift_counters.count());
+                tail.u32(1111, self.shift.documents + 1)
+                    .u32(1118, self.shift_counters.count());
                 self.unsent_tags(&mut tail, now);
                 self.warning_tags(&mut tail, draft.time, now);
-                if self.generation == Generation::Fn12 {
+                if self.habits.generation == Generation::Fn12 {
                     self.key_tag(&mut tail, draft.time);
-                    tail.list(1194, &self.shift_counters.body()).list(1157, &self.life_counters.body());
+                    tail.list(1194, &self.shift_counters.body())
+                        .list(1157, &self.life_counters.body());
                 }
             }
             Kind::CalculationState => {
                 self.unsent_tags(&mut tail, now);
-                if self.generation == Generation::Fn12 {
+                if self.habits.generation == Generation::Fn12 {
                     self.key_tag(&mut tail, draft.time);
                     tail.list(1157, &self.life_counters.body());
                 }

@@ -1,0 +1,171 @@
+use super::*;
+use nix::pty::{OpenptyResult, openpty};
+use std::io::{Read as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+struct Pty {
+    master: std::fs::File,
+    slave: OwnedFd,
+}
+
+impl Pty {
+    fn new() -> Self {
+        let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+        Self {
+            master: master.into(),
+            slave,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        nix::unistd::ttyname(self.slave.as_fd()).unwrap()
+    }
+}
+
+fn address(path: &Path) -> PortAddress {
+    PortAddress::Serial(path.display().to_string())
+}
+
+/// Waits until the published ports satisfy `wanted`; the event is the change, the time is only a bound.
+async fn until(ports: &mut watch::Receiver<PortMap>, wanted: impl FnMut(&PortMap) -> bool) -> PortMap {
+    let waiting = ports.wait_for(wanted);
+    tokio::time::timeout(Duration::from_secs(10), waiting)
+        .await
+        .expect("the change is seen")
+        .unwrap()
+        .clone()
+}
+
+fn generation(ports: &PortMap, address: &PortAddress) -> Option<u64> {
+    ports.get(address).map(|presence| presence.generation)
+}
+
+#[tokio::test]
+async fn a_link_that_leads_to_another_device_is_another_generation_and_the_older_cannot_be_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (Pty::new(), Pty::new());
+    let link = folder.path().join("reg1");
+    symlink(first.path(), &link).unwrap();
+    let source = HostPorts::start();
+    let mut ports = source.watch();
+    let address = address(&link);
+    source.allow(vec![address.clone()]);
+    let old = generation(&until(&mut ports, |p| p.contains_key(&address)).await, &address).unwrap();
+    let fresh = folder.path().join("fresh");
+    symlink(second.path(), &fresh).unwrap();
+    std::fs::rename(&fresh, &link).unwrap();
+    let late = source.open(&address, old).await.map(|_| ()).unwrap_err();
+    assert_eq!(
+        late,
+        PortError::Gone(address.clone()),
+        "even before the change was seen"
+    );
+    let new = generation(
+        &until(&mut ports, |p| generation(p, &address) > Some(old)).await,
+        &address,
+    )
+    .unwrap();
+    source.open(&address, new).await.unwrap();
+    assert_eq!(
+        source.open(&address, old).await.map(|_| ()).unwrap_err(),
+        PortError::Gone(address)
+    );
+}
+
+#[tokio::test]
+async fn bytes_pass_both_ways_and_a_closed_other_end_is_the_end_of_the_stream() {
+    let mut pty = Pty::new();
+    let path = pty.path();
+    let source = HostPorts::start();
+    let mut ports = source.watch();
+    let address = address(&path);
+    source.allow(vec![address.clone()]);
+    let first = generation(&until(&mut ports, |p| p.contains_key(&address)).await, &address).unwrap();
+    let mut port = source.open(&address, first).await.unwrap();
+    drop(pty.slave);
+    port.set_baud(9_600).await.unwrap();
+    port.write_all(&[0x05, 0x0A, 0x0D, 0x00]).await.unwrap();
+    let mut sent = [0; 4];
+    pty.master.read_exact(&mut sent).unwrap();
+    assert_eq!(sent, [0x05, 0x0A, 0x0D, 0x00], "raw: no byte is translated");
+    pty.master.write_all(&[0x15, 0x03]).unwrap();
+    let mut got = [0; 8];
+    assert_eq!(port.read(&mut got).await.unwrap(), 2);
+    drop(pty.master);
+    assert_eq!(port.read(&mut got).await.unwrap(), 0);
+    until(&mut ports, |p| !p.contains_key(&address)).await;
+}
+
+#[tokio::test]
+async fn what_was_received_and_not_read_is_dropped_by_discard() {
+    let mut pty = Pty::new();
+    let source = HostPorts::start();
+    let mut ports = source.watch();
+    let address = address(&pty.path());
+    source.allow(vec![address.clone()]);
+    let first = generation(&until(&mut ports, |p| p.contains_key(&address)).await, &address).unwrap();
+    let mut port = source.open(&address, first).await.unwrap();
+    pty.master.write_all(b"stale").unwrap();
+    nix::poll::poll(
+        &mut [nix::poll::PollFd::new(pty.slave.as_fd(), nix::poll::PollFlags::POLLIN)],
+        nix::poll::PollTimeout::from(2_000u16),
+    )
+    .unwrap();
+    port.discard().await.unwrap();
+    pty.master.write_all(b"new").unwrap();
+    let mut got = [0; 8];
+    let read = port.read(&mut got).await.unwrap();
+    assert_eq!(&got[..read], b"new");
+}
+
+#[tokio::test]
+async fn an_open_port_is_busy_for_everybody_else() {
+    let pty = Pty::new();
+    let source = HostPorts::start();
+    let mut ports = source.watch();
+    let address = address(&pty.path());
+    source.allow(vec![address.clone()]);
+    let first = generation(&until(&mut ports, |p| p.contains_key(&address)).await, &address).unwrap();
+    let _held = source.open(&address, first).await.unwrap();
+    assert_eq!(
+        source.open(&address, first).await.map(|_| ()).unwrap_err(),
+        PortError::Busy(address)
+    );
+}
+
+#[tokio::test]
+async fn a_port_that_no_slot_names_is_never_opened() {
+    let pty = Pty::new();
+    let source = HostPorts::start();
+    let address = address(&pty.path());
+    for generation in 0..3 {
+        let refused = source.open(&address, generation).await.map(|_| ()).unwrap_err();
+        assert!(matches!(refused, PortError::Refused { .. }), "{refused}");
+    }
+    let mut ports = source.watch();
+    source.allow(vec![address.clone()]);
+    until(&mut ports, |p| p.contains_key(&address)).await;
+    source.allow(Vec::new());
+    assert!(matches!(
+        source.open(&address, 1).await.map(|_| ()),
+        Err(PortError::Refused { .. })
+    ));
+    until(&mut ports, |p| p.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_register_on_the_network_is_always_present_and_gets_a_new_generation_after_its_end() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = PortAddress::Tcp(listener.local_addr().unwrap().to_string());
+    let source = HostPorts::start();
+    let mut ports = source.watch();
+    source.allow(vec![address.clone()]);
+    let first = generation(&until(&mut ports, |p| p.contains_key(&address)).await, &address).unwrap();
+    let mut port = source.open(&address, first).await.unwrap();
+    assert!(port.shared_medium());
+    drop(listener.accept().await.unwrap());
+    assert_eq!(port.read(&mut [0; 8]).await.unwrap(), 0);
+    until(&mut ports, |p| generation(p, &address) > Some(first)).await;
+}

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod config;
 pub mod entropy;
+pub mod grpc;
 pub mod identity;
 pub mod journal_threads;
 pub mod listener;

@@ -1,0 +1,11 @@
+//! The gRPC surface: what the rack does, in the words of package `kassette.v1`.
+//!
+//! Owns: requests and answers, roles and grants, statuses, page tokens and cursors, watches.
+//! Must never: know a driver or the journal, or reach the rack but through its handle.
+
+pub mod access;
+pub mod convert;
+pub mod deadline;
+pub mod names;
+pub mod status;
+pub mod tokens;

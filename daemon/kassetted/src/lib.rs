@@ -10,7 +10,6 @@ pub mod grpc;
 pub mod identity;
 pub mod journal_threads;
 pub mod listener;
-
 pub mod locks;
 pub mod secrets;
 pub mod telemetry;

@@ -167,6 +167,9 @@ pub enum FaultError {
     /// A count of zero.
     #[error("a trigger counts from 1, not from 0")]
     Zero,
+    /// More faults than any script needs.
+    #[error("10000 faults are armed already; let some happen first")]
+    TooMany,
     /// The FN that should be put in cannot be opened.
     #[error("the FN cannot be put in: {0}")]
     Fn(String),

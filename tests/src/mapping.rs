@@ -72,21 +72,7 @@ struct LineItem {
 pub fn map_2020(line: &str) -> Result<Receipt, MappingError> {
     let line: Line = serde_json::from_str(line)?;
     let totals = vat_totals(&line.vat_totals_kopecks)?;
-    let only_rate = match totals.as_slice() {
-        [only] => Some(only.rate),
-        _ => None,
-    };
-    let keeps_20 = matches!(line.operation_1054, 2 | 4);
-    let mut changed_rates = Vec::new();
-    let mut items = Vec::with_capacity(line.items.len());
-    for old in line.items {
-        let old_rate = old.vat_1199.or(only_rate);
-        let item = item(old, old_rate, keeps_20)?;
-        if item.vat_rate != old_rate {
-            changed_rates.extend(old_rate);
-        }
-        items.push(item);
-    }
+    let (items, changed_rates) = items(line.items, &totals, matches!(line.operation_1054, 2 | 4))?;
     let buyer = line.buyer_1008.map(|contact| Buyer {
         contact: Some(contact),
         ..Buyer::default()
@@ -121,6 +107,25 @@ pub fn map_2020(line: &str) -> Result<Receipt, MappingError> {
         operational: None,
         correction: None,
     })
+}
+
+/// The items of today, and the old rates that were changed in any of them.
+fn items(old: Vec<LineItem>, totals: &[VatTotal], keeps_20: bool) -> Result<(Vec<Item>, Vec<u32>), MappingError> {
+    let only_rate = match totals {
+        [only] => Some(only.rate),
+        _ => None,
+    };
+    let mut changed_rates = Vec::new();
+    let mut items = Vec::with_capacity(old.len());
+    for old in old {
+        let old_rate = old.vat_1199.or(only_rate);
+        let item = item(old, old_rate, keeps_20)?;
+        if item.vat_rate != old_rate {
+            changed_rates.extend(old_rate);
+        }
+        items.push(item);
+    }
+    Ok((items, changed_rates))
 }
 
 fn agent(sign: u32) -> Agent {
@@ -231,7 +236,7 @@ fn measure(text: Option<&str>, quantity: Quantity) -> u32 {
         Some("кВт.ч") => 50,
         Some("Гкал") => 51,
         Some(_) => 255,
-        None if quantity.millionths() % Quantity::ONE.millionths() == 0 => 0,
+        None if quantity.millionths().is_multiple_of(Quantity::ONE.millionths()) => 0,
         None => 255,
     }
 }

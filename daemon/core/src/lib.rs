@@ -4,7 +4,9 @@
 //! Must never: touch a global, a file outside its store, an environment variable or a std clock, spawn
 //! outside its own task set, or end the process.
 
+pub mod dispatch;
 pub mod domain;
 pub mod drivers;
 pub mod exchange;
+pub mod journal;
 pub mod parts;

@@ -423,7 +423,16 @@ impl Event {
     /// An event with nothing but its message.
     #[must_use]
     pub const fn new(severity: Severity, what: &'static str) -> Self {
-        Self { severity, what, register: None, fn_number: None, job: None, tenant: None, code: None, detail: None }
+        Self {
+            severity,
+            what,
+            register: None,
+            fn_number: None,
+            job: None,
+            tenant: None,
+            code: None,
+            detail: None,
+        }
     }
 
     /// Names the register.

@@ -3,7 +3,12 @@
 //! Owns: phases, documents, shift and time rules (`fn-ffd-ofd` A.3 to A.11).
 //! Must never: judge the arithmetic of a receipt, which a real FN leaves to the register.
 
+mod counters;
+pub mod document;
 pub mod ledger;
+mod storage;
+
+pub use storage::{Draft, FiscalStorage, Formed, Generation, Habits, Kind, Queue, Shift, Status, Troubles, code};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -22,7 +22,10 @@ pub struct Reason {
 impl Reason {
     /// A reason with its particulars.
     pub fn new(code: Code, detail: impl fmt::Display) -> Self {
-        Self { code, detail: detail.to_string() }
+        Self {
+            code,
+            detail: detail.to_string(),
+        }
     }
 }
 
@@ -71,7 +74,12 @@ pub struct RackError {
 impl RackError {
     /// An error with its particulars.
     pub fn new(code: Code, detail: impl fmt::Display) -> Self {
-        Self { reason: Reason::new(code, detail), violations: Vec::new(), facts: Vec::new(), retry_after_ms: None }
+        Self {
+            reason: Reason::new(code, detail),
+            violations: Vec::new(),
+            facts: Vec::new(),
+            retry_after_ms: None,
+        }
     }
 
     /// Adds a fact.

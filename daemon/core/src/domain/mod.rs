@@ -6,6 +6,7 @@
 pub mod attempt;
 pub mod device;
 pub mod error;
+pub mod explain;
 pub mod job;
 pub mod plan;
 pub mod snapshot;

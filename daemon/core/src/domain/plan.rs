@@ -178,7 +178,10 @@ struct Check {
 
 impl Check {
     fn fail(&mut self, path: impl Into<String>, text: impl Into<String>) {
-        self.errors.push(PlanError { path: path.into(), text: text.into() });
+        self.errors.push(PlanError {
+            path: path.into(),
+            text: text.into(),
+        });
     }
 
     fn parse<T: std::str::FromStr>(&mut self, path: String, text: &str) -> Option<T>
@@ -222,7 +225,10 @@ impl RackPlan {
     /// # Errors
     /// The parser's own words; unknown keys are errors.
     pub fn from_toml(text: &str) -> Result<Self, PlanError> {
-        toml::from_str(text).map_err(|error| PlanError { path: "file".into(), text: error.to_string() })
+        toml::from_str(text).map_err(|error| PlanError {
+            path: "file".into(),
+            text: error.to_string(),
+        })
     }
 
     /// Writes the plan as the TOML file that `rack apply` reads back.
@@ -238,9 +244,11 @@ impl RackPlan {
     pub fn check(&self) -> Result<CheckedPlan, Vec<PlanError>> {
         let mut check = Check { errors: Vec::new() };
         let mut plan = CheckedPlan::default();
-        for (name, rows) in
-            [("tenant", self.tenants.len()), ("slot", self.slots.len()), ("register", self.registers.len())]
-        {
+        for (name, rows) in [
+            ("tenant", self.tenants.len()),
+            ("slot", self.slots.len()),
+            ("register", self.registers.len()),
+        ] {
             if rows > PLAN_ROWS_MAX {
                 check.fail(name, format!("{rows} entries; at most {PLAN_ROWS_MAX}"));
                 return Err(check.errors);
@@ -252,7 +260,11 @@ impl RackPlan {
         self.check_tenants(&mut check, &mut plan);
         self.check_slots(&mut check, &mut plan);
         self.check_registers(&mut check, &mut plan);
-        if check.errors.is_empty() { Ok(plan) } else { Err(check.errors) }
+        if check.errors.is_empty() {
+            Ok(plan)
+        } else {
+            Err(check.errors)
+        }
     }
 
     fn check_tenants(&self, check: &mut Check, plan: &mut CheckedPlan) {
@@ -267,7 +279,9 @@ impl RackPlan {
                 check.fail(format!("tenant[{at}].queue_max"), "1 to 10000000 jobs");
             }
             let path = format!("tenant[{at}].inn");
-            let Some(inn) = check.parse::<Inn>(path.clone(), &tenant.inn) else { continue };
+            let Some(inn) = check.parse::<Inn>(path.clone(), &tenant.inn) else {
+                continue;
+            };
             if plan.tenants.insert(inn, tenant.clone()).is_some() {
                 check.fail(path, format!("{} is named twice", tenant.inn));
             }
@@ -279,13 +293,18 @@ impl RackPlan {
         for (at, slot) in self.slots.iter().enumerate() {
             let well_formed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
             if slot.label.is_empty() || slot.label.len() > 32 || !slot.label.bytes().all(well_formed) {
-                check.fail(format!("slot[{at}].label"), "1 to 32 ASCII letters, digits, dashes, dots or underscores");
+                check.fail(
+                    format!("slot[{at}].label"),
+                    "1 to 32 ASCII letters, digits, dashes, dots or underscores",
+                );
             }
             if slot.baud.is_some_and(|baud| !(2_400..=921_600).contains(&baud)) {
                 check.fail(format!("slot[{at}].baud"), "2400 to 921600");
             }
             let path = format!("slot[{at}].port");
-            let Some(port) = check.parse::<PortAddress>(path.clone(), &slot.port) else { continue };
+            let Some(port) = check.parse::<PortAddress>(path.clone(), &slot.port) else {
+                continue;
+            };
             if !ports.insert(port.clone()) {
                 check.fail(path, format!("{port} stands in two slots"));
             }
@@ -304,7 +323,9 @@ impl RackPlan {
             let serial = check.parse::<RegisterSerial>(path("serial"), &row.serial);
             let fn_number = check.parse::<FnNumber>(path("fn"), &row.fn_number);
             let tenant = check.parse::<Inn>(path("tenant"), &row.tenant);
-            let zone = zone_minutes(&row.zone).map_err(|text| check.fail(path("zone"), text)).ok();
+            let zone = zone_minutes(&row.zone)
+                .map_err(|text| check.fail(path("zone"), text))
+                .ok();
             if let Some(inn) = tenant.as_ref().filter(|inn| !plan.tenants.contains_key(inn)) {
                 check.fail(path("tenant"), format!("no tenant {inn} in this plan"));
             }
@@ -317,7 +338,12 @@ impl RackPlan {
                 check.fail(path("fn"), format!("FN {fn_number} stands in two registers"));
             }
             let register = RegisterId { vendor, serial };
-            let adoption = Adoption { register: register.clone(), fn_number, tenant, zone_minutes };
+            let adoption = Adoption {
+                register: register.clone(),
+                fn_number,
+                tenant,
+                zone_minutes,
+            };
             if plan.registers.insert(register.clone(), adoption).is_some() {
                 check.fail(path("serial"), format!("{register} is named twice"));
             }
@@ -341,7 +367,14 @@ impl RackPlan {
 }
 
 fn rows<T: Serialize>(list: &[T], name: impl Fn(&T) -> String) -> BTreeMap<String, String> {
-    list.iter().map(|row| (name(row), toml::to_string(row).unwrap_or_default().trim().replace('\n', ", "))).collect()
+    list.iter()
+        .map(|row| {
+            (
+                name(row),
+                toml::to_string(row).unwrap_or_default().trim().replace('\n', ", "),
+            )
+        })
+        .collect()
 }
 
 fn diff(
@@ -360,7 +393,12 @@ fn diff(
             (Some(_), Some(_)) | (None, None) => continue,
         };
         let path = format!("{what} {name}").trim_end().to_owned();
-        changes.push(PlanChange { path, action, before: old.cloned(), after: new.cloned() });
+        changes.push(PlanChange {
+            path,
+            action,
+            before: old.cloned(),
+            after: new.cloned(),
+        });
     }
 }
 
@@ -392,9 +430,21 @@ mod tests {
 
     #[test]
     fn every_error_of_a_plan_is_told_at_once() {
-        let text = GOOD.replace("7704358518", "7704358519").replace("/dev/pts/3", "pts3").replace("R1-S01", "R1 S01");
-        let paths: Vec<_> = RackPlan::from_toml(&text).unwrap().check().unwrap_err().into_iter().map(|e| e.path).collect();
-        assert_eq!(paths, ["tenant[0].inn", "slot[0].label", "slot[0].port", "register[0].tenant"]);
+        let text = GOOD
+            .replace("7704358518", "7704358519")
+            .replace("/dev/pts/3", "pts3")
+            .replace("R1-S01", "R1 S01");
+        let paths: Vec<_> = RackPlan::from_toml(&text)
+            .unwrap()
+            .check()
+            .unwrap_err()
+            .into_iter()
+            .map(|e| e.path)
+            .collect();
+        assert_eq!(
+            paths,
+            ["tenant[0].inn", "slot[0].label", "slot[0].port", "register[0].tenant"]
+        );
     }
 
     #[test]
@@ -417,8 +467,15 @@ mod tests {
         let mut after = before.clone();
         after.slots[0].port = "tcp:10.0.0.5:7778".into();
         after.registers.clear();
-        let changes: Vec<_> = before.changes_to(&after).into_iter().map(|c| (c.path, c.action)).collect();
-        let expected = [("slot R1-S01", ChangeAction::Change), ("register shtrih-m-0000000001", ChangeAction::Remove)];
+        let changes: Vec<_> = before
+            .changes_to(&after)
+            .into_iter()
+            .map(|c| (c.path, c.action))
+            .collect();
+        let expected = [
+            ("slot R1-S01", ChangeAction::Change),
+            ("register shtrih-m-0000000001", ChangeAction::Remove),
+        ];
         assert_eq!(changes, expected.map(|(path, action)| (path.to_owned(), action)));
     }
 

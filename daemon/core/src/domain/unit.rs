@@ -112,7 +112,11 @@ impl UnitState {
     /// # Errors
     /// [`IllegalMove`] naming both states.
     pub const fn become_state(self, next: Self) -> Result<Self, IllegalMove> {
-        if self.may_become(next) { Ok(next) } else { Err(IllegalMove { from: self, to: next }) }
+        if self.may_become(next) {
+            Ok(next)
+        } else {
+            Err(IllegalMove { from: self, to: next })
+        }
     }
 }
 

@@ -4,6 +4,10 @@
 //! Must never: know what a command means, or send a command again on its own.
 
 mod link_v1;
+#[cfg(test)]
+mod link_v1_tests;
+#[cfg(test)]
+pub(crate) mod script;
 mod timing;
 
 pub use link_v1::{LinkV1, Resynced};

@@ -6,7 +6,7 @@
 use super::context::{Ffd, RuleContext};
 use super::findings::Findings;
 use super::place::Place;
-use crate::law::Catalogue;
+use crate::law::{Catalogue, Entry};
 use crate::model::Receipt;
 
 /// R7. The digits themselves are checked by the type `Inn`.
@@ -82,10 +82,15 @@ pub(super) fn tax_system(receipt: &Receipt, context: &RuleContext, findings: &mu
             ),
         );
     }
+    registered(&place, entry, context, findings);
+}
+
+fn registered(place: &Place<'_>, entry: &Entry, context: &RuleContext, findings: &mut Findings) {
+    let system = entry.code;
     match &context.registration {
         None => findings.unanswered(),
         Some(facts) if facts.tax_systems & system == 0 => findings.add(
-            Some(&place),
+            Some(place),
             1055,
             format!(
                 "tax system {system} ({}) is not one of the registration's ({})",

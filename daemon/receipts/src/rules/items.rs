@@ -229,93 +229,70 @@ fn given(value: Option<u32>, place: &Place<'_>, tag: u16, findings: &mut Finding
 
 /// C5: codes that the lists do not have on this day. 1054, 1055 and 1199 have rules of their own.
 pub(super) fn codes(receipt: &Receipt, context: &RuleContext, findings: &mut Findings) {
-    if let Some(correction) = &receipt.correction {
-        let place = Place::top("correction");
-        listed(
-            Catalogue::CorrectionType,
-            Some(correction.kind),
-            &place.child("kind"),
-            1173,
-            context,
-            findings,
-        );
-    }
-    if let Some(agent) = &receipt.agent {
-        let place = Place::top("agent");
-        listed(
-            Catalogue::Agent,
-            Some(agent.sign),
-            &place.child("sign"),
-            1057,
-            context,
-            findings,
-        );
-    }
+    let correction = receipt.correction.as_ref().map(|correction| correction.kind);
+    let agent = receipt.agent.as_ref().map(|agent| agent.sign);
+    let kind_of = Place::top("correction");
+    let sign_of = Place::top("agent");
+    listed(
+        Catalogue::CorrectionType,
+        correction,
+        &kind_of.child("kind"),
+        context,
+        findings,
+    );
+    listed(Catalogue::Agent, agent, &sign_of.child("sign"), context, findings);
     each(receipt, findings, |item, place, findings| {
-        listed(
-            Catalogue::Method,
-            item.method,
-            &place.child("method"),
-            1214,
-            context,
-            findings,
-        );
-        listed(
-            Catalogue::Subject,
-            item.subject,
-            &place.child("subject"),
-            1212,
-            context,
-            findings,
-        );
-        listed(
-            Catalogue::Measure,
-            item.measure,
-            &place.child("measure"),
-            2108,
-            context,
-            findings,
-        );
-        if let Some(agent) = &item.agent {
-            let agent_place = place.child("agent");
-            listed(
-                Catalogue::Agent,
-                Some(agent.sign),
-                &agent_place.child("sign"),
-                1222,
-                context,
-                findings,
-            );
-        }
-        if context.ffd() != Ffd::V1_2 && item.subject.is_some_and(|subject| subject >= FIRST_SUBJECT_OF_FFD_1_2) {
-            findings.add(
-                Some(&place.child("subject")),
-                1212,
-                format!("subjects from {FIRST_SUBJECT_OF_FFD_1_2} on are only in FFD 1.2"),
-                format!("признаки предмета расчета от {FIRST_SUBJECT_OF_FFD_1_2} есть только в ФФД 1.2"),
-            );
-        }
+        item_codes(item, place, context, findings)
     });
+}
+
+fn item_codes(item: &Item, place: &Place<'_>, context: &RuleContext, findings: &mut Findings) {
+    let agent = item.agent.as_ref().map(|agent| agent.sign);
+    let agent_place = place.child("agent");
+    listed(
+        Catalogue::Method,
+        item.method,
+        &place.child("method"),
+        context,
+        findings,
+    );
+    listed(
+        Catalogue::Subject,
+        item.subject,
+        &place.child("subject"),
+        context,
+        findings,
+    );
+    listed(
+        Catalogue::Measure,
+        item.measure,
+        &place.child("measure"),
+        context,
+        findings,
+    );
+    listed(Catalogue::Agent, agent, &agent_place.child("sign"), context, findings);
+    let of_1_2 = item.subject.is_some_and(|subject| subject >= FIRST_SUBJECT_OF_FFD_1_2);
+    if of_1_2 && context.ffd() != Ffd::V1_2 {
+        findings.add(
+            Some(&place.child("subject")),
+            1212,
+            format!("subjects from {FIRST_SUBJECT_OF_FFD_1_2} on are only in FFD 1.2"),
+            format!("признаки предмета расчета от {FIRST_SUBJECT_OF_FFD_1_2} есть только в ФФД 1.2"),
+        );
+    }
 }
 
 /// Subjects 30 to 33 are only in FFD 1.2 (`fn-ffd-ofd` C.5).
 const FIRST_SUBJECT_OF_FFD_1_2: u32 = 30;
 
-fn listed(
-    list: Catalogue,
-    code: Option<u32>,
-    place: &Place<'_>,
-    tag: u16,
-    context: &RuleContext,
-    findings: &mut Findings,
-) {
+fn listed(list: Catalogue, code: Option<u32>, place: &Place<'_>, context: &RuleContext, findings: &mut Findings) {
     let Some(code) = code else { return };
     if list.entry(code).is_some_and(|entry| entry.in_force(context.today)) {
         return;
     }
     findings.add(
         Some(place),
-        tag,
+        list.tag(),
         format!("{code} is not a {} in force on {}", list.en(), context.today),
         format!("{code}: нет такого значения ({}) на {}", list.ru(), context.today),
     );

@@ -149,7 +149,6 @@ fn header(receipt: &Receipt) -> usize {
         &receipt.additional_attribute,
     ];
     let own: usize = own.iter().map(|one| maybe(one.as_ref())).sum();
-    let non_cash: usize = receipt.non_cash.iter().map(non_cash).sum();
     3 * BYTE
         + vln(receipt.total.get())
         + payments
@@ -157,24 +156,24 @@ fn header(receipt: &Receipt) -> usize {
         + cashier
         + own
         + JOB_KEY
-        + receipt.agent.as_ref().map_or(0, |data| BYTE + agent(data))
-        + receipt
-            .user_attribute
-            .as_ref()
-            .map_or(0, |data| HEAD + text(&data.name) + text(&data.value))
-        + receipt.industry.iter().map(|one| HEAD + industry(one)).sum::<usize>()
-        + receipt
-            .operational
-            .as_ref()
-            .map_or(0, |data| HEAD + BYTE + text(&data.data) + FOUR)
-        + receipt
-            .correction
-            .as_ref()
-            .map_or(0, |data| BYTE + HEAD + FOUR + maybe(data.order_number.as_ref()))
         + receipt
             .buyer
             .as_ref()
             .map_or(0, |who| maybe(who.contact.as_ref()) + HEAD + buyer(who))
+        + header_lists(receipt)
+}
+
+/// The parts of a receipt that are lists of TLV themselves.
+fn header_lists(receipt: &Receipt) -> usize {
+    let non_cash: usize = receipt.non_cash.iter().map(non_cash).sum();
+    let user = receipt.user_attribute.as_ref();
+    let operational = receipt.operational.as_ref();
+    let correction = receipt.correction.as_ref();
+    receipt.agent.as_ref().map_or(0, |data| BYTE + agent(data))
+        + user.map_or(0, |data| HEAD + text(&data.name) + text(&data.value))
+        + receipt.industry.iter().map(|one| HEAD + industry(one)).sum::<usize>()
+        + operational.map_or(0, |data| HEAD + BYTE + text(&data.data) + FOUR)
+        + correction.map_or(0, |data| BYTE + HEAD + FOUR + maybe(data.order_number.as_ref()))
         + if non_cash == 0 { 0 } else { HEAD + non_cash }
 }
 

@@ -3,8 +3,23 @@
 //! Owns: everything between the bytes of the link and the FN.
 //! Must never: know the daemon or bend to a driver; where the reference is doubtful a switch decides.
 
+mod access;
+mod armed;
+mod clock;
 mod config;
+mod device;
+mod fn_reads;
+mod identity;
+mod memory;
+mod receipt;
 mod register;
+mod sale;
+mod shift;
+mod start;
+mod tables;
+mod tags;
+mod timing;
 
 pub use config::{Config, Ffd, LinkKind, Registration, Timing};
-pub use register::{Register, StartError};
+pub use register::Register;
+pub use start::StartError;

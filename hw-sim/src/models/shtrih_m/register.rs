@@ -1,93 +1,559 @@
-//! The register as one machine.
+//! The register as one machine: link, work, faults, power.
 //!
-//! Owns: the state that the parts of the personality share.
+//! Owns: the link's states (`shtrih-m.md` 1.2), kept answers, and when work is done.
 //! Must never: answer before the document of a command stands in the FN.
 
-use super::Config;
+use super::armed::{Faults, command_code, side};
+use super::config::{Config, LinkKind};
+use super::device::{Device, habits};
+use super::memory::Memory;
+use super::start::{self, StartError};
+use super::timing;
 use crate::chance::Chance;
-use crate::faults::{FaultError, FaultSpec};
-use crate::fiscal_storage::ledger::{LedgerError, Shelf};
-use crate::machine::{Machine, Output, Snapshot};
+use crate::faults::{FaultError, FaultKind, FaultSpec, When};
+use crate::fiscal_storage::ledger::Shelf;
+use crate::fiscal_storage::{FiscalStorage, FnConfig, Troubles};
+use crate::machine::{Exchange, Machine, Output, Snapshot};
 use crate::moment::Moment;
+use kassette_wire::link::shtrih_v1::{ACK, Event, FrameScanner, NAK, TCP_STRAY, encode_frame};
+use kassette_wire::shtrih::{AnswerFrame, CommandCode, ErrorCode};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-use thiserror::Error;
 
-/// Why a register cannot start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// Its FN or its memory cannot be read.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The rack file says something else than the FN.
-    #[error(
-        "register {serial}: the FN {fn_number} is registered for {stored}, the rack file says {named}; take a fresh state folder or correct the file"
-    )]
-    Disagrees {
-        /// Register.
-        serial: String,
-        /// FN.
-        fn_number: String,
-        /// What the FN holds.
-        stored: String,
-        /// What the rack file says.
-        named: String,
+/// A frame whose bytes stop for this long is given up: the default of command 14 (`shtrih-m.md` 1.2).
+const BYTE_TIMEOUT: Duration = Duration::from_millis(100);
+/// Exchanges that a host may leave unread.
+const MOST_EXCHANGES: usize = 10_000;
+
+/// Where an exchange stands.
+#[derive(Debug, Clone)]
+enum Stage {
+    /// Nothing to do.
+    Idle,
+    /// A command is being carried out until then.
+    Working {
+        payload: Vec<u8>,
+        done_at: Duration,
+        after: Vec<FaultKind>,
     },
-    /// A value that no device can have.
-    #[error("register {serial}: {field} = \"{value}\" is not possible: {why}")]
-    Value {
-        /// Register.
-        serial: String,
-        /// Which field.
-        field: &'static str,
-        /// Its value.
-        value: String,
-        /// What would be right.
-        why: &'static str,
-    },
+    /// It is carried out, the answer goes at that time.
+    Holding { answer: Vec<u8>, send_at: Duration },
+    /// The answer went; it is kept until an ACK, which counts while `since` is recent enough.
+    Kept { answer: Vec<u8>, since: Option<Duration> },
+}
+
+/// How long the device does not react.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hang {
+    No,
+    Until(Duration),
+    Forever,
 }
 
 /// A simulated Shtrih-M register with its FN.
 pub struct Register {
-    config: Config,
+    device: Device,
     shelf: Box<dyn Shelf>,
-    chance: Chance,
+    scanner: FrameScanner,
+    last_byte: Duration,
+    stage: Stage,
+    outbox: VecDeque<(Duration, Output)>,
+    faults: Faults,
+    add_ms: u64,
+    hang: Hang,
+    /// While without power: when it comes back.
+    power_at: Option<Duration>,
+    linked: bool,
+    /// The last moment that a host named.
+    seen: Moment,
+    counts: Counts,
+    last_answer: Option<Vec<u8>>,
+    answers: BTreeMap<CommandCode, Vec<u8>>,
+    log: VecDeque<Exchange>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Counts {
+    exchanges: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    last_command: Option<String>,
 }
 
 impl Register {
-    /// A register that is switched on at `now`. What its FN and its memory hold is taken from the shelf.
+    /// A register that is switched on at `now`. What its FN and its memory hold is taken from the shelf; a fresh FN in
+    /// fiscal mode gets its registration report.
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn new(config: Config, shelf: Box<dyn Shelf>, chance: Chance, _now: Moment) -> Result<Self, StartError> {
-        Ok(Self { config, shelf, chance })
+    pub fn new(config: Config, mut shelf: Box<dyn Shelf>, chance: Chance, now: Moment) -> Result<Self, StartError> {
+        let device = start::device(config, shelf.as_mut(), chance, now)?;
+        let mut register = Self {
+            device,
+            shelf,
+            scanner: FrameScanner::new(),
+            last_byte: Duration::ZERO,
+            stage: Stage::Idle,
+            outbox: VecDeque::new(),
+            faults: Faults::default(),
+            add_ms: 0,
+            hang: Hang::No,
+            power_at: None,
+            linked: true,
+            seen: now,
+            counts: Counts::default(),
+            last_answer: None,
+            answers: BTreeMap::new(),
+            log: VecDeque::new(),
+        };
+        register.remember()?;
+        Ok(register)
+    }
+
+    fn remember(&mut self) -> Result<(), StartError> {
+        if self.device.memory_changed {
+            start::store(&self.device, self.shelf.as_mut())?;
+            self.device.memory_changed = false;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, at: Duration, bytes: Vec<u8>) {
+        // Nothing overtakes what is under way.
+        let at = self.outbox.back().map_or(at, |(last, _)| at.max(*last));
+        self.outbox.push_back((at, Output::Bytes(bytes)));
+    }
+
+    fn send_now(&mut self, now: Moment, byte: u8) {
+        self.send(now.elapsed, vec![byte]);
+    }
+
+    /// Lets pass what time brings: power, the end of a hang, the end of work.
+    fn settle(&mut self, now: Moment) {
+        self.seen = now;
+        if self.power_at.is_some_and(|at| at <= now.elapsed) {
+            self.power_at = None;
+        }
+        if matches!(self.hang, Hang::Until(at) if at <= now.elapsed) {
+            self.hang = Hang::No;
+        }
+        if self.power_at.is_some() || self.hang != Hang::No {
+            return;
+        }
+        self.give_up_frame(now);
+        match std::mem::replace(&mut self.stage, Stage::Idle) {
+            Stage::Working {
+                payload,
+                done_at,
+                after,
+            } if done_at <= now.elapsed => self.work(&payload, after, now),
+            Stage::Holding { answer, send_at } if send_at <= now.elapsed => {
+                self.send(now.elapsed, answer.clone());
+                self.stage = Stage::Kept {
+                    answer,
+                    since: Some(now.elapsed),
+                };
+            }
+            stage => self.stage = stage,
+        }
+        if matches!(self.stage, Stage::Holding { send_at, .. } if send_at <= now.elapsed) {
+            self.settle(now);
+        }
+    }
+
+    /// A byte timeout inside a frame (1.2; what the register then says is unverified).
+    fn give_up_frame(&mut self, now: Moment) {
+        if self.scanner.in_frame() && now.elapsed >= self.last_byte + BYTE_TIMEOUT {
+            self.scanner.reset();
+            if self.device.config.switches.nak_after_byte_timeout {
+                self.send_now(now, NAK);
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event, now: Moment) {
+        let working = matches!(self.stage, Stage::Working { .. } | Stage::Holding { .. });
+        match event {
+            Event::Enq if working => self.send_now(now, ACK),
+            Event::Enq => self.on_enq(now),
+            Event::Ack => self.on_ack(now),
+            Event::Nak => {
+                if let Stage::Kept { since, .. } = &mut self.stage {
+                    *since = None;
+                }
+            }
+            // One command at a time: what comes meanwhile is not looked at.
+            Event::BadLrc | Event::Frame(_) if working => {}
+            Event::BadLrc => self.send_now(now, NAK),
+            Event::Frame(payload) => {
+                let kept = matches!(self.stage, Stage::Kept { .. });
+                if !kept || self.device.config.switches.frame_drops_kept_answer {
+                    self.on_command(payload, now);
+                }
+            }
+            Event::Stray(_) => {}
+        }
+    }
+
+    fn on_enq(&mut self, now: Moment) {
+        if let Stage::Kept { answer, since } = &mut self.stage {
+            *since = Some(now.elapsed);
+            let answer = answer.clone();
+            self.send_now(now, ACK);
+            self.send(now.elapsed, answer);
+        } else {
+            self.send_now(now, NAK);
+        }
+    }
+
+    fn on_ack(&mut self, now: Moment) {
+        let timeout = self.device.config.switches.confirm_timeout_ms;
+        if let Stage::Kept { since: Some(since), .. } = &self.stage {
+            let late = timeout > 0 && now.elapsed > *since + Duration::from_millis(timeout);
+            if !late {
+                self.stage = Stage::Idle;
+                if self.device.config.link == LinkKind::Tcp {
+                    self.send_now(now, TCP_STRAY);
+                }
+            }
+        }
+    }
+
+    /// A whole command: count it, let faults before the work happen, acknowledge, begin.
+    fn on_command(&mut self, payload: Vec<u8>, now: Moment) {
+        self.stage = Stage::Idle;
+        let Some((command, _)) = CommandCode::split_request(&payload) else {
+            return;
+        };
+        self.counts.exchanges += 1;
+        self.counts.last_command = Some(command.to_string());
+        let (before, after): (Vec<_>, Vec<_>) = self
+            .faults
+            .due(command)
+            .into_iter()
+            .partition(|kind| side(kind) == When::Before);
+        let mut refuse = None;
+        let mut silent = false;
+        for kind in before {
+            match kind {
+                FaultKind::Error { code, .. } => refuse = Some(code),
+                FaultKind::DropReply { .. } => silent = true,
+                FaultKind::PowerCut { .. } | FaultKind::Hang { .. } | FaultKind::Unplug { .. } => {
+                    self.note(command, 0, None);
+                    self.perform(kind, now);
+                    return;
+                }
+                other => self.perform(other, now),
+            }
+        }
+        let config = &self.device.config;
+        let chance = &mut self.device.chance;
+        let acknowledged = now.elapsed + timing::acknowledge(&config.timing, chance);
+        let takes = timing::execution(&config.timing, command, chance) + Duration::from_millis(self.add_ms);
+        self.send(acknowledged, vec![ACK]);
+        let done_at = acknowledged + takes;
+        if silent {
+            self.note(command, 0, None);
+        } else if let Some(code) = refuse {
+            self.note(command, code, None);
+            let answer = frame_of(&AnswerFrame::refusal(command, ErrorCode(code)));
+            self.stage = Stage::Holding {
+                answer,
+                send_at: done_at,
+            };
+        } else {
+            self.stage = Stage::Working {
+                payload,
+                done_at,
+                after,
+            };
+        }
+        self.settle(now);
+    }
+
+    /// Carries a command out; faults after the work decide what becomes of its answer.
+    fn work(&mut self, payload: &[u8], after: Vec<FaultKind>, now: Moment) {
+        let answer = self.device.execute(payload, now);
+        if self.remember().is_err() {
+            // Settings that cannot be kept are as good as a broken memory: the device says so from now on.
+            self.device.storage.troubles.code = Some(crate::fiscal_storage::code::FAILURE);
+        }
+        let command = CommandCode::split_request(payload).map_or(CommandCode::one(0), |(command, _)| command);
+        self.note(command, answer.error.0, self.device.made);
+        let right = frame_of(&answer);
+        let previous = self.last_answer.replace(right.clone());
+        let stale = previous.or_else(|| Some(right.clone()));
+        let of_kind = self.answers.clone();
+        self.answers.insert(command, right.clone());
+        let (mut sent, mut kept, mut send_at, mut drop, mut ends) =
+            (right.clone(), right, now.elapsed, false, Vec::new());
+        for kind in after {
+            match kind {
+                FaultKind::Error { code, .. } => {
+                    sent = frame_of(&AnswerFrame::refusal(command, ErrorCode(code)));
+                    kept.clone_from(&sent);
+                }
+                FaultKind::StaleReply { of } => {
+                    let named = of
+                        .and_then(|code| command_code(&code).ok())
+                        .and_then(|code| of_kind.get(&code));
+                    if let Some(old) = named.cloned().or_else(|| stale.clone()) {
+                        sent.clone_from(&old);
+                        kept = old;
+                    }
+                }
+                FaultKind::Garble => damage(&mut sent, &mut self.device.chance),
+                FaultKind::LateReply { by_ms } => send_at += Duration::from_millis(by_ms),
+                FaultKind::DropReply { .. } => drop = true,
+                other => ends.push(other),
+            }
+        }
+        if drop {
+            self.stage = Stage::Idle;
+        } else if !ends.is_empty() {
+            self.stage = Stage::Kept {
+                answer: kept,
+                since: None,
+            };
+        } else if send_at > now.elapsed {
+            self.stage = Stage::Holding { answer: kept, send_at };
+        } else {
+            self.send(now.elapsed, sent);
+            self.stage = Stage::Kept {
+                answer: kept,
+                since: Some(now.elapsed),
+            };
+        }
+        for kind in ends {
+            self.perform(kind, now);
+        }
+        if std::mem::take(&mut self.device.reboot) {
+            self.device.lose_power();
+        }
+    }
+
+    fn note(&mut self, command: CommandCode, error: u8, fd: Option<u32>) {
+        if self.log.len() == MOST_EXCHANGES {
+            self.log.pop_front();
+        }
+        self.log.push_back(Exchange {
+            command: command.to_string(),
+            error,
+            fd,
+        });
+    }
+
+    /// Faults of the device itself, at once.
+    fn perform(&mut self, kind: FaultKind, now: Moment) {
+        match kind {
+            FaultKind::Unplug { .. } => self.outbox.push_back((now.elapsed, Output::Unplug)),
+            FaultKind::Replug { name } => self.outbox.push_back((now.elapsed, Output::Replug { name })),
+            FaultKind::Hang { for_ms, .. } => {
+                self.scanner.reset();
+                self.hang = for_ms.map_or(Hang::Forever, |ms| Hang::Until(now.elapsed + Duration::from_millis(ms)));
+            }
+            FaultKind::PowerCut { down_ms, .. } => self.power_off(down_ms, now),
+            FaultKind::FnFault { code } => self.device.storage.troubles.code = Some(code).filter(|c| *c != 0),
+            FaultKind::FnFill => self.device.storage.troubles.full = true,
+            FaultKind::FnExpire => self.device.storage.troubles.expired = true,
+            FaultKind::FnReplace {
+                number,
+                phase,
+                documents_left,
+                expiry,
+            } => {
+                let unit = FnConfig {
+                    number,
+                    phase,
+                    documents_left,
+                    expiry,
+                };
+                // Checked when it was armed; a folder that broke since leaves the old FN in.
+                let _ = self.replace_fn(unit, now);
+            }
+            FaultKind::ClockSkew { seconds } => {
+                self.device.clock.jump(seconds);
+                self.device.keep_clock();
+            }
+            FaultKind::Slow { add_ms } => self.add_ms = add_ms,
+            FaultKind::Paper { present } => self.device.set_paper(present, now),
+            FaultKind::OfdDown { down } => self.device.storage.set_ofd_down(down, now),
+            FaultKind::DropReply { .. }
+            | FaultKind::Garble
+            | FaultKind::Error { .. }
+            | FaultKind::StaleReply { .. }
+            | FaultKind::LateReply { .. } => {}
+        }
+        self.device.memory.troubles = self.device.storage.troubles;
+        self.device.memory_changed = true;
+        // A fault that cannot be kept is still a fault until the next start.
+        let _ = self.remember();
+    }
+
+    /// The old answer is not kept over a loss of power, an open document neither (1.2).
+    fn power_off(&mut self, down_ms: u64, now: Moment) {
+        self.device.lose_power();
+        self.scanner.reset();
+        self.stage = Stage::Idle;
+        self.hang = Hang::No;
+        self.outbox.clear();
+        self.outbox.push_back((now.elapsed, Output::Close));
+        self.last_answer = None;
+        self.answers.clear();
+        self.power_at = Some(now.elapsed + Duration::from_millis(down_ms));
+    }
+
+    fn replace_fn(&mut self, unit: FnConfig, now: Moment) -> Result<(), FaultError> {
+        let failed = |error: &dyn std::fmt::Display| FaultError::Fn(error.to_string());
+        let ledger = self.shelf.ledger(&unit.number).map_err(|e| failed(&e))?;
+        let habits = habits(&self.device.config);
+        let storage = FiscalStorage::open(unit.clone(), habits, ledger, Troubles::default()).map_err(|e| failed(&e))?;
+        self.device.storage = storage;
+        start::register_fresh(&mut self.device, now).map_err(|e| failed(&e))?;
+        self.device.memory = Memory {
+            fn_unit: unit,
+            troubles: Troubles::default(),
+            ..self.device.memory.clone()
+        };
+        let number = self.device.storage.number().to_owned();
+        let config = self.device.config.clone();
+        self.device.tables.registration(&config, &number);
+        self.power_off(0, now);
+        Ok(())
+    }
+
+    fn wakes(&self) -> [Option<Duration>; 5] {
+        let stage = match &self.stage {
+            Stage::Working { done_at, .. } => Some(*done_at),
+            Stage::Holding { send_at, .. } => Some(*send_at),
+            Stage::Idle | Stage::Kept { .. } => None,
+        };
+        let hang = match self.hang {
+            Hang::Until(at) => Some(at),
+            Hang::No | Hang::Forever => None,
+        };
+        let answers = self.hang == Hang::No && self.power_at.is_none();
+        let frame = self.scanner.in_frame() && self.device.config.switches.nak_after_byte_timeout;
+        [
+            self.outbox.front().map(|(at, _)| *at),
+            stage.filter(|_| answers),
+            hang,
+            self.power_at,
+            frame.then_some(self.last_byte + BYTE_TIMEOUT),
+        ]
+    }
+}
+
+fn frame_of(answer: &AnswerFrame) -> Vec<u8> {
+    // Every answer is at most 255 bytes: texts are at most 250, parts of documents 252.
+    encode_frame(&answer.encode()).unwrap_or_else(|_| {
+        let internal = AnswerFrame::refusal(answer.command, ErrorCode(0x39));
+        encode_frame(&internal.encode()).unwrap_or_default()
+    })
+}
+
+/// Changes one byte of the payload, so that the LRC is wrong.
+fn damage(frame: &mut [u8], chance: &mut Chance) {
+    let last = frame.len().saturating_sub(2) as u64;
+    let at = chance.between(2.min(last), last) as usize;
+    if let Some(byte) = frame.get_mut(at) {
+        *byte ^= 1 << chance.between(0, 7);
     }
 }
 
 impl Machine for Register {
-    fn input(&mut self, _now: Moment, _bytes: &[u8]) {}
+    fn input(&mut self, now: Moment, bytes: &[u8]) {
+        self.counts.bytes_in += bytes.len() as u64;
+        self.settle(now);
+        for byte in bytes {
+            if self.power_at.is_some() || self.hang != Hang::No {
+                self.scanner.reset();
+                return;
+            }
+            self.last_byte = now.elapsed;
+            if let Some(event) = self.scanner.push(*byte) {
+                self.on_event(event, now);
+            }
+        }
+    }
 
-    fn poll(&mut self, _now: Moment) -> Output {
-        Output::Nothing
+    fn poll(&mut self, now: Moment) -> Output {
+        self.settle(now);
+        let mut bytes = Vec::new();
+        while let Some((at, output)) = self.outbox.front() {
+            if *at > now.elapsed || (!matches!(output, Output::Bytes(_)) && !bytes.is_empty()) {
+                break;
+            }
+            match self.outbox.pop_front() {
+                // Without a peer the bytes go nowhere; the answer is kept all the same.
+                Some((_, Output::Bytes(more))) if self.linked => bytes.extend(more),
+                Some((_, Output::Bytes(_))) | None => {}
+                Some((_, other)) => return other,
+            }
+        }
+        if bytes.is_empty() {
+            return Output::Nothing;
+        }
+        self.counts.bytes_out += bytes.len() as u64;
+        Output::Bytes(bytes)
     }
 
     fn next_wake(&self) -> Option<Duration> {
-        None
+        self.wakes().into_iter().flatten().min()
     }
 
-    fn fault(&mut self, _now: Moment, _spec: FaultSpec) -> Result<(), FaultError> {
+    fn fault(&mut self, now: Moment, spec: FaultSpec) -> Result<(), FaultError> {
+        self.settle(now);
+        if let FaultKind::FnReplace { number, .. } = &spec.kind {
+            self.shelf.ledger(number).map_err(|e| FaultError::Fn(e.to_string()))?;
+        }
+        if let Some(kind) = self.faults.arm(spec)? {
+            self.perform(kind, now);
+        }
         Ok(())
     }
 
-    fn linked(&mut self, _now: Moment, _up: bool) {}
+    fn linked(&mut self, now: Moment, up: bool) {
+        self.settle(now);
+        self.linked = up;
+        self.scanner.reset();
+        if !up {
+            self.outbox.retain(|(_, output)| !matches!(output, Output::Bytes(_)));
+        }
+    }
 
     fn powered(&self) -> bool {
-        true
+        self.power_at.is_none()
     }
 
     fn snapshot(&self) -> Snapshot {
+        let device = &self.device;
+        let shift = device.storage.shift();
         Snapshot {
-            serial: self.config.serial.clone(),
-            ..Snapshot::default()
+            serial: device.config.serial.clone(),
+            model: device.config.model.clone(),
+            fn_number: device.storage.number().to_owned(),
+            mode: device.mode(self.seen),
+            submode: device.submode(self.seen),
+            phase: device.storage.status_phase(),
+            shift_open: shift.open,
+            shift: shift.number,
+            last_fd: device.storage.last_fd(),
+            exchanges: self.counts.exchanges,
+            bytes_in: self.counts.bytes_in,
+            bytes_out: self.counts.bytes_out,
+            last_command: self.counts.last_command.clone(),
+            clock_skew_seconds: device.clock.skew_ms() / 1000,
+            powered: self.powered(),
+            armed_faults: self.faults.len(),
         }
+    }
+
+    fn between_exchanges(&self) -> bool {
+        matches!(self.stage, Stage::Idle) && !self.scanner.in_frame() && self.outbox.is_empty()
+    }
+
+    fn take_exchanges(&mut self) -> Vec<Exchange> {
+        self.log.drain(..).collect()
     }
 }

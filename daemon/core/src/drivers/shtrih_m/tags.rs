@@ -160,7 +160,6 @@ pub(super) fn payments(payments: &Payments) -> [Kopecks; 16] {
 pub(super) fn item_gaps(item: &Item) -> Result<(), Cannot> {
     let gaps = [
         (1197, item.measure_text.is_some()),
-        (1198, item.vat_per_unit.is_some()),
         (1222, item.agent.is_some()),
         (1224, item.supplier.is_some()),
         (1229, item.excise.is_some()),

@@ -1,0 +1,323 @@
+//! Queues of waiting jobs. A job belongs to no register until a ready one takes it.
+//!
+//! Owns: which jobs wait, in memory; the journal holds them durably.
+//! Must never: hand one job to two units, or lose one that the journal has.
+
+pub mod policy;
+
+use crate::domain::job::Priority;
+use kassette_wire::value::Inn;
+use policy::{BULK_SHARE, UnitFacts, Waiting, may_take};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// A waiting job with its monotonic times.
+#[derive(Debug, Clone)]
+struct Entry {
+    job: Waiting,
+    expires: Instant,
+    not_before: Option<Instant>,
+    aside: bool,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    interactive: BTreeMap<i64, Entry>,
+    bulk: BTreeMap<i64, Entry>,
+    /// When jobs that pause may be tried again.
+    pauses: BTreeSet<(Instant, i64)>,
+    taken: u64,
+}
+
+#[derive(Debug, Default)]
+struct Queues {
+    by_tenant: BTreeMap<Inn, Queue>,
+    tenant_of: BTreeMap<i64, Inn>,
+    /// When each waiting job's time ends.
+    deadlines: BTreeSet<(Instant, i64)>,
+}
+
+impl Queues {
+    /// Takes a job out of everything that knows it.
+    fn remove(&mut self, id: i64) -> Option<Taken> {
+        let tenant = self.tenant_of.remove(&id)?;
+        let queue = self.by_tenant.get_mut(&tenant)?;
+        let entry = queue.interactive.remove(&id).or_else(|| queue.bulk.remove(&id))?;
+        if let Some(at) = entry.not_before {
+            queue.pauses.remove(&(at, id));
+        }
+        self.deadlines.remove(&(entry.expires, id));
+        Some(Taken {
+            job: entry.job,
+            expires: entry.expires,
+        })
+    }
+}
+
+/// The dispatcher.
+#[derive(Debug, Default)]
+pub struct Dispatch {
+    queues: Mutex<Queues>,
+    changed: Notify,
+}
+
+/// A job that was taken out of its queue; put it back or end it.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// The job.
+    pub job: Waiting,
+    /// When its time in the queue ends.
+    pub expires: Instant,
+}
+
+impl Queue {
+    fn line(&mut self, priority: Priority) -> &mut BTreeMap<i64, Entry> {
+        match priority {
+            Priority::Interactive => &mut self.interactive,
+            Priority::Bulk => &mut self.bulk,
+        }
+    }
+
+    /// The next job this unit may take: interactive first, but every tenth is a bulk one while one waits.
+    fn next(&self, unit: &UnitFacts, now: Instant) -> Option<i64> {
+        let ready = |entry: &&Entry| {
+            !entry.aside
+                && entry.expires > now
+                && entry.not_before.is_none_or(|at| at <= now)
+                && may_take(unit, &entry.job).is_ok()
+        };
+        let first = |line: &BTreeMap<i64, Entry>| line.values().find(ready).map(|entry| entry.job.id);
+        let bulk = || first(&self.bulk);
+        let interactive = || first(&self.interactive);
+        if (self.taken + 1) % BULK_SHARE == 0 {
+            bulk().or_else(interactive)
+        } else {
+            interactive().or_else(bulk)
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.interactive.len() + self.bulk.len()
+    }
+}
+
+impl Dispatch {
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a job, or puts one back.
+    pub fn put(&self, taken: Taken, not_before: Option<Instant>, aside: bool) {
+        let Taken { job, expires } = taken;
+        let mut queues = self.lock();
+        queues.tenant_of.insert(job.id, job.tenant.clone());
+        queues.deadlines.insert((expires, job.id));
+        let queue = queues.by_tenant.entry(job.tenant.clone()).or_default();
+        queue.pauses.extend(not_before.map(|at| (at, job.id)));
+        let (id, priority) = (job.id, job.priority);
+        queue.line(priority).insert(
+            id,
+            Entry {
+                job,
+                expires,
+                not_before,
+                aside,
+            },
+        );
+        drop(queues);
+        self.changed.notify_waiters();
+    }
+
+    /// Takes a job at once if there is one for this unit.
+    #[must_use]
+    pub fn try_take(&self, unit: &UnitFacts) -> Option<Taken> {
+        let now = Instant::now();
+        let mut queues = self.lock();
+        let queue = queues.by_tenant.get_mut(&unit.tenant)?;
+        let id = queue.next(unit, now)?;
+        queue.taken += 1;
+        queues.remove(id)
+    }
+
+    /// Waits for a job for this unit. Dropping the future loses no job.
+    pub async fn take(&self, unit: &UnitFacts) -> Taken {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the look, so that a job put in between wakes us.
+            changed.as_mut().enable();
+            if let Some(taken) = self.try_take(unit) {
+                return taken;
+            }
+            match self.next_retry(&unit.tenant) {
+                None => changed.await,
+                Some(at) => {
+                    tokio::select! {
+                        biased;
+                        () = &mut changed => {}
+                        () = tokio::time::sleep_until(at) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// When the next job of a tenant that pauses may be tried again.
+    fn next_retry(&self, tenant: &Inn) -> Option<Instant> {
+        let now = Instant::now();
+        let queues = self.lock();
+        let queue = queues.by_tenant.get(tenant)?;
+        queue.pauses.iter().map(|(at, _)| *at).find(|at| *at > now)
+    }
+
+    /// Removes a job that no unit has taken.
+    #[must_use]
+    pub fn remove(&self, id: i64) -> Option<Taken> {
+        self.lock().remove(id)
+    }
+
+    /// Removes one job whose time has ended, so that no unit can take it any more.
+    #[must_use]
+    pub fn take_expired(&self) -> Option<Taken> {
+        let now = Instant::now();
+        let mut queues = self.lock();
+        let (at, id) = queues.deadlines.first().copied()?;
+        if at <= now { queues.remove(id) } else { None }
+    }
+
+    /// Waits until a job's time may have ended.
+    pub async fn expiry(&self) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let earliest = self.lock().deadlines.first().map(|(at, _)| *at);
+            match earliest {
+                None => changed.await,
+                Some(at) => {
+                    tokio::select! {
+                        biased;
+                        () = &mut changed => {}
+                        () = tokio::time::sleep_until(at) => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Jobs that wait, of one tenant.
+    #[must_use]
+    pub fn waiting(&self, tenant: &Inn) -> usize {
+        self.lock().by_tenant.get(tenant).map_or(0, Queue::len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::device::{Ffd, Registration};
+    use kassette_receipts::job_key::{Generation, JobKey, Parts, RackId, Sequence, SubmissionHash};
+    use kassette_wire::value::{RegisterId, Vendor};
+    use policy::Needs;
+    use std::time::Duration;
+
+    fn unit() -> UnitFacts {
+        let inn: Inn = "7704358518".parse().unwrap();
+        UnitFacts {
+            register: RegisterId {
+                vendor: Vendor::ShtrihM,
+                serial: "1".parse().unwrap(),
+            },
+            fn_number: "9999078900000001".parse().unwrap(),
+            tenant: inn.clone(),
+            registration: Registration {
+                inn,
+                rnm: "0000000001061875".parse().unwrap(),
+                tax_systems: 1,
+                work_mode: 0x20,
+                ffd: Ffd::V1_2,
+                address: None,
+                place: None,
+            },
+        }
+    }
+
+    fn job(id: i64, priority: Priority) -> Taken {
+        let key = JobKey::new(Parts {
+            rack: RackId::UNNAMED,
+            generation: Generation::new(1).unwrap(),
+            sequence: Sequence::new(id.unsigned_abs()).unwrap(),
+            hash: SubmissionHash::of("c", "t", &id.to_string()),
+        });
+        let needs = Needs {
+            tax_system: Some(1),
+            internet: false,
+        };
+        let tenant = "7704358518".parse().unwrap();
+        let (not_on, faults) = Default::default();
+        let job = Waiting {
+            id,
+            key,
+            tenant,
+            priority,
+            needs,
+            not_on,
+            faults,
+            attempts: 0,
+        };
+        Taken {
+            job,
+            expires: Instant::now() + Duration::from_secs(300),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_put_while_a_unit_waits_reaches_it_and_no_other() {
+        let dispatch = Dispatch::default();
+        let unit = unit();
+        let (taken, ()) = tokio::join!(dispatch.take(&unit), async {
+            dispatch.put(job(1, Priority::Bulk), None, false)
+        });
+        assert_eq!(taken.job.id, 1);
+        assert!(dispatch.try_take(&unit).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bulk_gets_a_tenth_and_interactive_the_rest() {
+        let dispatch = Dispatch::default();
+        let unit = unit();
+        for id in 0..100 {
+            dispatch.put(job(id, Priority::Interactive), None, false);
+            dispatch.put(job(1000 + id, Priority::Bulk), None, false);
+        }
+        let bulk = (0..100)
+            .filter(|_| dispatch.try_take(&unit).unwrap().job.priority == Priority::Bulk)
+            .count();
+        assert_eq!(bulk, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_whose_time_ended_is_taken_by_no_unit() {
+        let dispatch = Dispatch::default();
+        dispatch.put(job(1, Priority::Interactive), None, false);
+        dispatch.expiry().await;
+        assert!(dispatch.try_take(&unit()).is_none());
+        assert_eq!(dispatch.take_expired().unwrap().job.id, 1);
+        assert_eq!(dispatch.waiting(&unit().tenant), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_pauses_is_taken_when_its_pause_ends() {
+        let dispatch = Dispatch::default();
+        let start = Instant::now();
+        dispatch.put(
+            job(1, Priority::Interactive),
+            Some(start + Duration::from_secs(2)),
+            false,
+        );
+        dispatch.take(&unit()).await;
+        assert_eq!(start.elapsed(), Duration::from_secs(2));
+    }
+}

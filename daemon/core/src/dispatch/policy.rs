@@ -1,0 +1,251 @@
+//! May this unit take this job now, and which waiting job goes first. Pure.
+//!
+//! Owns: coverage, order and the poison rule.
+//! Must never: know a clock, a queue's locks or a device.
+
+use crate::domain::attempt::DeviceFault;
+use crate::domain::device::{Ffd, Registration};
+use crate::domain::error::Reason;
+use crate::domain::job::{Attempt, AttemptState, Priority};
+use kassette_receipts::job_key::JobKey;
+use kassette_receipts::model::Receipt;
+use kassette_wire::codes::Code;
+use kassette_wire::value::{FnNumber, Inn, RegisterId};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Every tenth document of a tenant is a bulk one while both wait (design 4.1, `priority`).
+pub const BULK_SHARE: u64 = 10;
+/// First pause before a job is tried again after an attempt ended without a document; doubles up to the largest.
+const RETRY_FIRST: Duration = Duration::from_millis(250);
+/// Largest pause between tries of one job.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// What a receipt asks of a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Tax system that must be allowed, one bit of tag 1062; absent: whatever the only one is.
+    pub tax_system: Option<u32>,
+    /// Internet settlement (tag 1125): needs a register registered for it.
+    pub internet: bool,
+}
+
+impl Needs {
+    /// What this receipt asks.
+    #[must_use]
+    pub fn of(receipt: &Receipt) -> Self {
+        Self {
+            tax_system: receipt.tax_system,
+            internet: receipt.internet == Some(true),
+        }
+    }
+}
+
+/// A unit that is ready, as the dispatcher sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitFacts {
+    /// The register.
+    pub register: RegisterId,
+    /// Its FN.
+    pub fn_number: FnNumber,
+    /// Its tenant: until cassettes exist, all units of a tenant are its one implied cassette.
+    pub tenant: Inn,
+    /// Its registration.
+    pub registration: Registration,
+}
+
+/// A job that waits.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// Row number in the journal: also its age.
+    pub id: i64,
+    /// Its name.
+    pub key: JobKey,
+    /// Its tenant.
+    pub tenant: Inn,
+    /// How urgent.
+    pub priority: Priority,
+    /// What it asks of a registration.
+    pub needs: Needs,
+    /// Units whose driver cannot make it.
+    pub not_on: BTreeSet<RegisterId>,
+    /// What devices did to it at which command, by unit, for the poison rule.
+    pub faults: Vec<(RegisterId, DeviceFault)>,
+    /// Attempts so far.
+    pub attempts: u32,
+}
+
+/// Work mode bit of a registration for internet settlements (`fn-ffd-ofd` A.4, mode bits).
+const MODE_INTERNET: u32 = 1 << 5;
+
+/// Whether a registration covers what a receipt asks.
+///
+/// # Errors
+/// The reason it does not.
+pub fn covers(registration: &Registration, needs: Needs) -> Result<(), Reason> {
+    let refuse = |text: String| Err(Reason::new(Code::NoRegistrationCovers, text));
+    if registration.ffd != Ffd::V1_2 {
+        return refuse(format!("FFD {} is not served yet", registration.ffd.as_str()));
+    }
+    match needs.tax_system {
+        Some(bit) if registration.tax_systems & bit == 0 => {
+            return refuse(format!(
+                "tax system {bit} is not among those registered ({})",
+                registration.tax_systems
+            ));
+        }
+        None if !registration.tax_systems.is_power_of_two() => {
+            return refuse(format!(
+                "the receipt names no tax system, {} are registered",
+                registration.tax_systems
+            ));
+        }
+        Some(_) | None => {}
+    }
+    if needs.internet && registration.work_mode & MODE_INTERNET == 0 {
+        return refuse("the register is not registered for internet settlements".into());
+    }
+    Ok(())
+}
+
+/// May this unit take this job now?
+///
+/// # Errors
+/// The reason it may not.
+pub fn may_take(unit: &UnitFacts, job: &Waiting) -> Result<(), Reason> {
+    if unit.tenant != job.tenant || unit.registration.inn != job.tenant {
+        return Err(Reason::new(
+            Code::RegisterWrongTenant,
+            format!("{} serves {}", unit.register, unit.tenant),
+        ));
+    }
+    if job.not_on.contains(&unit.register) {
+        return Err(Reason::new(
+            Code::ModelUndecided,
+            format!("{} cannot make this receipt", unit.register),
+        ));
+    }
+    covers(&unit.registration, job.needs)
+}
+
+/// The pause before a job is tried again.
+#[must_use]
+pub fn retry_after(attempts: u32) -> Duration {
+    RETRY_FIRST
+        .saturating_mul(1 << attempts.saturating_sub(1).min(16))
+        .min(RETRY_MAX)
+}
+
+/// Whether a device's doing counts against the job (design, section 5: loss of link or power, unplug, hold, FN phase or
+/// flags and shift age never count).
+#[must_use]
+pub fn counts_as_poison(code: Code) -> bool {
+    !matches!(
+        code,
+        Code::RegisterAbsent
+            | Code::AttemptLinkLost
+            | Code::DoubtOpen
+            | Code::RegisterHeld
+            | Code::FnPhase
+            | Code::FnFull
+            | Code::FnExpired
+            | Code::FnUnsentTooOld
+            | Code::FnAbsent
+            | Code::ShiftTooOld
+            | Code::ShiftClosed
+            | Code::ShiftOpen
+            | Code::ClockOff
+            | Code::PaperOut
+            | Code::RegisterBusy
+            | Code::PasswordRefused
+    )
+}
+
+/// The poison rule: two different units did the same to this job at the same command.
+#[must_use]
+pub fn poisoned(faults: &[(RegisterId, DeviceFault)]) -> Option<(&RegisterId, &RegisterId, &DeviceFault)> {
+    for (at, (first, fault)) in faults.iter().enumerate() {
+        if let Some((second, _)) = faults[at + 1..]
+            .iter()
+            .find(|(unit, other)| unit != first && other == fault)
+        {
+            return Some((first, second, fault));
+        }
+    }
+    None
+}
+
+/// What devices did to a job, from its stored attempts.
+#[must_use]
+pub fn faults_of(attempts: &[Attempt]) -> Vec<(RegisterId, DeviceFault)> {
+    attempts
+        .iter()
+        .filter(|a| a.state == AttemptState::NotMade)
+        .filter(|a| a.reason.as_ref().is_some_and(|reason| counts_as_poison(reason.code)))
+        .filter_map(|a| a.device.clone().map(|fault| (a.register.clone(), fault)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit(serial: &str) -> RegisterId {
+        RegisterId {
+            vendor: kassette_wire::value::Vendor::ShtrihM,
+            serial: serial.parse().unwrap(),
+        }
+    }
+
+    fn fault(command: &str, device_code: Option<u8>) -> DeviceFault {
+        DeviceFault {
+            command: command.into(),
+            device_code,
+        }
+    }
+
+    #[test]
+    fn two_units_failing_alike_make_a_job_poison_and_one_unit_failing_twice_does_not() {
+        let same = fault("FF46", Some(0x33));
+        assert!(poisoned(&[(unit("1"), same.clone()), (unit("1"), same.clone())]).is_none());
+        assert!(poisoned(&[(unit("1"), same.clone()), (unit("2"), fault("FF45", Some(0x33)))]).is_none());
+        assert!(
+            poisoned(&[
+                (unit("1"), same.clone()),
+                (unit("3"), fault("FF46", None)),
+                (unit("2"), same)
+            ])
+            .is_some()
+        );
+    }
+
+    #[test]
+    fn retries_of_one_job_slow_down_to_a_bound() {
+        assert_eq!(retry_after(1), RETRY_FIRST);
+        assert!(retry_after(3) > retry_after(2));
+        assert_eq!(retry_after(u32::MAX), RETRY_MAX);
+    }
+
+    #[test]
+    fn a_receipt_goes_only_where_its_tax_system_and_internet_flag_are_registered() {
+        let registration = Registration {
+            inn: "7704358518".parse().unwrap(),
+            rnm: "0000000001061875".parse().unwrap(),
+            tax_systems: 0b11,
+            work_mode: 0,
+            ffd: Ffd::V1_2,
+            address: None,
+            place: None,
+        };
+        let needs = |tax_system, internet| Needs { tax_system, internet };
+        assert!(covers(&registration, needs(Some(1), false)).is_ok());
+        assert!(covers(&registration, needs(Some(4), false)).is_err());
+        assert!(covers(&registration, needs(None, false)).is_err());
+        assert!(covers(&registration, needs(Some(1), true)).is_err());
+        let older = Registration {
+            ffd: Ffd::V1_05,
+            ..registration
+        };
+        assert!(covers(&older, needs(Some(1), false)).is_err());
+    }
+}

@@ -1,0 +1,250 @@
+//! What a document of the FN is, seen from one attempt.
+//!
+//! Owns: the match of job key, kind, sign, total and content, and the evidence taken from a document.
+//! Must never: explain a document by a guess; what is not ours stays nobody's.
+
+use super::attempt::{DocumentKind, Evidence, KeyPlace, Learned};
+use kassette_receipts::job_key::JobKey;
+use kassette_receipts::model::{Item, Receipt};
+use kassette_wire::ffd::{Document, DocumentCode, Tag, TlvError, TlvList};
+use kassette_wire::value::{FdNumber, FiscalSign, FnNumber, Kopecks, RegisterId, Rnm, ShiftNumber};
+
+/// Name of the attribute that carries the job key where 1192 is taken (tag 1085).
+pub const KEY_ATTRIBUTE: &str = "kassette";
+
+/// What an attempt looks for.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// What was to be made.
+    pub kind: DocumentKind,
+    /// What was asked, for receipts and corrections.
+    pub receipt: Option<&'a Receipt>,
+    /// The key that would stand in it, and where.
+    pub key: Option<(&'a JobKey, KeyPlace)>,
+}
+
+/// What a document is to an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Explained {
+    /// The document the attempt was to make.
+    Ours(Learned),
+    /// It carries the attempt's key but not what was asked.
+    OtherContent(Vec<String>),
+    /// A shift report that the register made by itself within the attempt.
+    ShiftReport,
+    /// Nobody's.
+    Nobodys(String),
+}
+
+fn code_of(kind: DocumentKind) -> DocumentCode {
+    match kind {
+        DocumentKind::Receipt => DocumentCode::Receipt,
+        DocumentKind::Correction => DocumentCode::Correction,
+        DocumentKind::ShiftOpen => DocumentCode::ShiftOpen,
+        DocumentKind::ShiftClose => DocumentCode::ShiftClose,
+    }
+}
+
+/// Explains one document.
+#[must_use]
+pub fn explain(document: &Document, wanted: &Wanted<'_>) -> Explained {
+    let kind = document.kind();
+    if kind == Some(code_of(wanted.kind)) {
+        return match wanted.receipt {
+            None => Explained::Ours(Learned::Scan),
+            Some(receipt) => explain_receipt(document, wanted, receipt),
+        };
+    }
+    match kind {
+        Some(DocumentCode::ShiftOpen | DocumentCode::ShiftClose) => Explained::ShiftReport,
+        Some(other) => Explained::Nobodys(format!("{other:?}")),
+        None => Explained::Nobodys(format!("document code {}", document.code)),
+    }
+}
+
+fn explain_receipt(document: &Document, wanted: &Wanted<'_>, receipt: &Receipt) -> Explained {
+    let found = key_in(&document.tags);
+    let differences = differences(&document.tags, receipt);
+    match wanted.key {
+        Some((key, KeyPlace::AdditionalAttribute | KeyPlace::UserAttribute)) => match found {
+            Some(text) if text == key.as_str() && differences.is_empty() => Explained::Ours(Learned::Scan),
+            Some(text) if text == key.as_str() => Explained::OtherContent(differences),
+            Some(text) => Explained::Nobodys(format!("receipt with key {text}")),
+            None => Explained::Nobodys("receipt without a key".into()),
+        },
+        Some((_, KeyPlace::ByContent)) | None if differences.is_empty() => Explained::Ours(Learned::Content),
+        Some((_, KeyPlace::ByContent)) | None => Explained::Nobodys(differences.join(", ")),
+    }
+}
+
+/// The job key of a document, wherever it stands.
+#[must_use]
+pub fn key_in(tags: &TlvList) -> Option<String> {
+    let attribute = || {
+        let list = tags.list(Tag::USER_ATTRIBUTE).ok().flatten()?;
+        let name = list.text(Tag::USER_ATTRIBUTE_NAME)?;
+        (name == KEY_ATTRIBUTE)
+            .then(|| list.text(Tag::USER_ATTRIBUTE_VALUE))
+            .flatten()
+    };
+    let direct = tags.text(Tag::RECEIPT_ATTRIBUTE).map(|text| text.trim_end().to_owned());
+    direct.filter(|text| JobKey::parse(text).is_ok()).or_else(attribute)
+}
+
+/// Every tag of the document that differs from what was asked, in words.
+#[must_use]
+pub fn differences(tags: &TlvList, receipt: &Receipt) -> Vec<String> {
+    let mut compare = Compare {
+        tags,
+        path: String::new(),
+        found: Vec::new(),
+    };
+    compare.byte(Tag::SETTLEMENT_SIGN, Some(receipt.sign));
+    compare.byte(Tag::TAX_SYSTEM, receipt.tax_system);
+    compare.money(Tag::RECEIPT_TOTAL, receipt.total);
+    compare.money(Tag::CASH, receipt.payments.cash);
+    compare.money(Tag::ELECTRONIC, receipt.payments.electronic);
+    compare.money(Tag::PREPAYMENT, receipt.payments.prepaid);
+    compare.money(Tag::CREDIT, receipt.payments.credit);
+    compare.money(Tag::COUNTER_PROVISION, receipt.payments.counter);
+    compare.text(Tag::RECEIPT_ATTRIBUTE, receipt.additional_attribute.as_deref());
+    let buyer = receipt.buyer.as_ref().and_then(|buyer| buyer.contact.as_deref());
+    compare.text(Tag::BUYER_CONTACT, buyer);
+    let mut found = compare.found;
+    match tags.lists(Tag::ITEM) {
+        Err(error) => found.push(format!("items: {error}")),
+        Ok(items) if items.len() != receipt.items.len() => {
+            found.push(format!("{} items, asked {}", items.len(), receipt.items.len()));
+        }
+        Ok(items) => {
+            for (at, (made, asked)) in items.iter().zip(&receipt.items).enumerate() {
+                found.extend(item_differences(at, made, asked));
+            }
+        }
+    }
+    found
+}
+
+fn item_differences(at: usize, made: &TlvList, asked: &Item) -> Vec<String> {
+    let mut compare = Compare {
+        tags: made,
+        path: format!("item {at} "),
+        found: Vec::new(),
+    };
+    compare.text(Tag::ITEM_NAME, Some(&asked.name));
+    compare.money(Tag::ITEM_PRICE, asked.price);
+    compare.money(Tag::ITEM_AMOUNT, asked.amount);
+    if made.quantity(Tag::QUANTITY).ok().flatten() != Some(asked.quantity) {
+        compare
+            .found
+            .push(format!("item {at} tag 1023: asked {}", asked.quantity));
+    }
+    compare.byte(Tag::VAT_RATE, asked.vat_rate);
+    compare.byte(Tag::PAYMENT_METHOD, asked.method);
+    compare.byte(Tag::ITEM_KIND, asked.subject);
+    compare.byte(Tag::MEASURE, asked.measure);
+    compare.found
+}
+
+struct Compare<'a> {
+    tags: &'a TlvList,
+    path: String,
+    found: Vec<String>,
+}
+
+impl Compare<'_> {
+    fn differ(&mut self, tag: Tag, made: impl std::fmt::Debug, asked: impl std::fmt::Debug) {
+        self.found
+            .push(format!("{}tag {}: {made:?}, asked {asked:?}", self.path, tag.0));
+    }
+
+    fn money(&mut self, tag: Tag, asked: Kopecks) {
+        // A register may leave a zero sum out or write it empty (captures).
+        let made = self.tags.money(tag).map(Option::unwrap_or_default);
+        if made != Ok(asked) {
+            self.differ(tag, made, asked);
+        }
+    }
+
+    fn byte(&mut self, tag: Tag, asked: Option<u32>) {
+        let Some(asked) = asked else { return };
+        let made = self.tags.byte(tag);
+        if made.clone().ok().flatten().map(u32::from) != Some(asked) {
+            self.differ(tag, made, asked);
+        }
+    }
+
+    /// Personal values are compared, never shown.
+    fn text(&mut self, tag: Tag, asked: Option<&str>) {
+        let Some(asked) = asked else { return };
+        let made = self.tags.text(tag);
+        if made.as_deref().map(str::trim_end) != Some(asked.trim_end()) {
+            self.found.push(format!("{}tag {}: another text", self.path, tag.0));
+        }
+    }
+}
+
+/// Where the evidence of a document is taken.
+#[derive(Debug, Clone)]
+pub struct Witness {
+    /// The register that was read.
+    pub register: RegisterId,
+    /// Its FN.
+    pub fn_number: FnNumber,
+    /// Its registration number.
+    pub rnm: Rnm,
+    /// Zone of the registration, minutes east of UTC.
+    pub zone_minutes: i16,
+}
+
+/// Why a document proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EvidenceError {
+    /// A tag that every document has is not there.
+    #[error("the document has no tag {0}")]
+    Missing(u16),
+    /// A tag makes no sense.
+    #[error("a tag of the document makes no sense")]
+    Tlv(#[from] TlvError),
+    /// The document is of another FN or has another number.
+    #[error("the document states {0}")]
+    Other(String),
+}
+
+/// The evidence in a document that was read whole.
+///
+/// # Errors
+/// [`EvidenceError`] when the document lacks what every fiscal document carries, or states another FN or number.
+pub fn evidence(
+    document: &Document,
+    fd: FdNumber,
+    witness: &Witness,
+    learned: Learned,
+) -> Result<Evidence, EvidenceError> {
+    let tags = &document.tags;
+    let missing = |tag: Tag| EvidenceError::Missing(tag.0);
+    let stated = FdNumber(tags.u32(Tag::FD_NUMBER)?.ok_or_else(|| missing(Tag::FD_NUMBER))?);
+    let storage = tags.text(Tag::FN_NUMBER).ok_or_else(|| missing(Tag::FN_NUMBER))?;
+    if stated != fd || storage.trim_end() != witness.fn_number.as_str() {
+        return Err(EvidenceError::Other(format!(
+            "FN {} document {stated}",
+            storage.trim_end()
+        )));
+    }
+    let fp: FiscalSign = tags.fiscal_sign()?.ok_or_else(|| missing(Tag::FISCAL_SIGN))?;
+    Ok(Evidence {
+        fn_number: witness.fn_number.clone(),
+        fd,
+        fp,
+        shift: ShiftNumber(tags.u32(Tag::SHIFT_NUMBER)?.ok_or_else(|| missing(Tag::SHIFT_NUMBER))?),
+        number_in_shift: tags.u32(Tag::RECEIPT_NUMBER)?.unwrap_or(0),
+        time: tags
+            .time(Tag::DOCUMENT_TIME)?
+            .ok_or_else(|| missing(Tag::DOCUMENT_TIME))?,
+        zone_minutes: witness.zone_minutes,
+        register: witness.register.clone(),
+        rnm: witness.rnm.clone(),
+        total: tags.money(Tag::RECEIPT_TOTAL)?.unwrap_or_default(),
+        learned,
+    })
+}

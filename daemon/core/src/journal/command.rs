@@ -1,0 +1,328 @@
+//! The values that callers send to the journal, and its replies.
+//!
+//! Owns: the one [`Command`] enum; there is no other way to write.
+//! Must never: hold a closure, a clock or a buyer in clear.
+
+use crate::domain::attempt::{DeviceFault, DocumentKind, Evidence, KeyPlace};
+use crate::domain::device::Registration;
+use crate::domain::error::Reason;
+use crate::domain::job::{Job, Priority};
+use crate::domain::unit::UnitState;
+use crate::parts::UnixMillis;
+use kassette_receipts::hash::ContentHash;
+use kassette_receipts::job::JobState;
+use kassette_receipts::job_key::{JobKey, RackId, SubmissionHash};
+use kassette_receipts::model::Receipt;
+use kassette_wire::codes::Code;
+use kassette_wire::value::{FdNumber, FnNumber, Inn, LocalTime, RegisterId, Rnm};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A buyer, encrypted under the tenant's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// The nonce, drawn anew for each job.
+    pub nonce: [u8; 12],
+    /// Ciphertext and tag.
+    pub sealed: Vec<u8>,
+}
+
+/// A submission that passed its checks.
+#[derive(Debug, Clone)]
+pub struct AcceptJob {
+    /// The taxpayer.
+    pub tenant: Inn,
+    /// Who asks.
+    pub client: String,
+    /// The client's key.
+    pub external_id: String,
+    /// When the client made its key.
+    pub key_time: Option<UnixMillis>,
+    /// What to make, without the buyer.
+    pub receipt: Receipt,
+    /// The buyer.
+    pub buyer: Option<Sealed>,
+    /// Hash of the content, current version.
+    pub hash: ContentHash,
+    /// Hash part of the job key.
+    pub submission: SubmissionHash,
+    /// How urgent.
+    pub priority: Priority,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// The job it stands in for.
+    pub replaces: Option<JobKey>,
+    /// Now.
+    pub at: UnixMillis,
+    /// When it ends unless taken.
+    pub expires_at: UnixMillis,
+}
+
+/// The intent of one try, durable before its first byte.
+#[derive(Debug, Clone)]
+pub struct BeginIntent {
+    /// The job, for receipts and corrections.
+    pub job: Option<i64>,
+    /// What is to be made.
+    pub kind: DocumentKind,
+    /// The register.
+    pub register: RegisterId,
+    /// Its registration number.
+    pub rnm: Rnm,
+    /// The FN.
+    pub fn_number: FnNumber,
+    /// The FN's last document number, read in this session.
+    pub baseline: FdNumber,
+    /// The key that will stand in the document.
+    pub job_key: Option<JobKey>,
+    /// Where it will stand.
+    pub key_place: Option<KeyPlace>,
+    /// Hash of the exact content.
+    pub content: Option<ContentHash>,
+    /// Now.
+    pub at: UnixMillis,
+}
+
+/// How a try ended.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// Exactly one document exists.
+    Made(Box<Evidence>),
+    /// None exists, with proof.
+    NotMade,
+    /// Nothing is known yet; only the FN or a person can tell.
+    InDoubt,
+}
+
+/// What that means for the job, if there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobEnd {
+    /// The job is `COMPLETED`.
+    Completed,
+    /// The job is `REFUSED`: no other unit would take it.
+    Refused,
+    /// The job waits again.
+    Again,
+    /// The job is `IN_DOUBT` with its unit.
+    InDoubt,
+}
+
+/// What a resolution looked at (`exactly-once` section 2, Resolution).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scan {
+    /// Register, as read again.
+    pub register: RegisterId,
+    /// FN, as read again.
+    pub fn_number: FnNumber,
+    /// Times the register was seen idle.
+    pub idle_seen: u32,
+    /// An open document was cancelled.
+    pub cancelled: bool,
+    /// Last number before the documents were read.
+    pub last_before: FdNumber,
+    /// Last number after.
+    pub last_after: FdNumber,
+    /// What each document above the baseline is.
+    pub documents: Vec<(u32, String)>,
+}
+
+/// The end of a try, or its fall into doubt.
+#[derive(Debug, Clone)]
+pub struct EndIntent {
+    /// The intent.
+    pub intent: i64,
+    /// What is known of the document.
+    pub verdict: Verdict,
+    /// What it means for the job.
+    pub job_end: JobEnd,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// What the device did, for the poison rule.
+    pub device: Option<DeviceFault>,
+    /// The resolution, when it took one.
+    pub scan: Option<Scan>,
+    /// The FN's last number as now known.
+    pub last_fd: FdNumber,
+    /// Only a person can move the job on.
+    pub needs_person: Option<Reason>,
+    /// Now.
+    pub at: UnixMillis,
+}
+
+/// A unit as it identified itself.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Label of the slot.
+    pub slot: String,
+    /// The register.
+    pub register: RegisterId,
+    /// Model.
+    pub model: String,
+    /// Firmware.
+    pub firmware: String,
+    /// The FN.
+    pub fn_number: Option<FnNumber>,
+    /// Its registration.
+    pub registration: Option<Registration>,
+    /// The FN's last number, accepted as mark only for an FN the journal never knew.
+    pub last_fd: Option<FdNumber>,
+    /// Now.
+    pub at: UnixMillis,
+}
+
+/// A move of the unit machine.
+#[derive(Debug, Clone)]
+pub struct UnitMove {
+    /// Label of the slot.
+    pub slot: String,
+    /// The register, if known.
+    pub register: Option<RegisterId>,
+    /// The FN, if known.
+    pub fn_number: Option<FnNumber>,
+    /// The state.
+    pub state: UnitState,
+    /// Why.
+    pub reason: Reason,
+    /// Now.
+    pub at: UnixMillis,
+}
+
+/// A new plan of the rack.
+#[derive(Debug, Clone)]
+pub struct ApplyPlan {
+    /// The whole plan as TOML.
+    pub plan: String,
+    /// Letters for a rack that has none yet.
+    pub rack_id: Option<RackId>,
+    /// Version it was made from; absent: whatever stands.
+    pub expected: Option<u64>,
+    /// Who ordered it.
+    pub client: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Makes a repeat safe.
+    pub request_id: Option<String>,
+    /// Tenants it names.
+    pub tenants: Vec<Inn>,
+    /// Slots it names.
+    pub slots: Vec<String>,
+    /// Now.
+    pub at: UnixMillis,
+}
+
+/// What the journal knows of an FN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FnMark {
+    /// Last document number known.
+    pub last_fd: FdNumber,
+    /// Every document up to here was read back and matched.
+    pub audited_fd: FdNumber,
+    /// Local time of the last document known.
+    pub last_time: Option<LocalTime>,
+}
+
+/// Everything that can be written.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Store a job, or find the one under its key.
+    Accept(Box<AcceptJob>),
+    /// Begin a try.
+    Begin(Box<BeginIntent>),
+    /// End a try and, in the same commit, begin the next on the same FN.
+    End(Box<EndIntent>, Option<Box<BeginIntent>>),
+    /// Take a job back.
+    Cancel {
+        /// The job.
+        job: i64,
+        /// Why.
+        reason: Reason,
+        /// Now.
+        at: UnixMillis,
+    },
+    /// End a job whose time in the queue ran out.
+    Expire {
+        /// The job.
+        job: i64,
+        /// Now.
+        at: UnixMillis,
+    },
+    /// Set a waiting job aside until a person decides.
+    SetAside {
+        /// The job.
+        job: i64,
+        /// Why.
+        reason: Reason,
+        /// Now.
+        at: UnixMillis,
+    },
+    /// Note who stands where.
+    Seen(Box<Seen>),
+    /// Note a move of a unit.
+    Move(Box<UnitMove>),
+    /// Change what stands in the rack.
+    Apply(Box<ApplyPlan>),
+    /// A receiver confirmed a result.
+    Reported {
+        /// The job.
+        job: i64,
+        /// Now.
+        at: UnixMillis,
+    },
+    /// Drop events older than what cursors promise.
+    PruneEvents {
+        /// Events before this instant.
+        before: UnixMillis,
+    },
+}
+
+/// The reply to a command, durable when given.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// Latest commit sequence.
+    pub sequence: u64,
+    /// What became of it.
+    pub body: ReplyBody,
+}
+
+/// What became of a command.
+#[derive(Debug, Clone)]
+pub enum ReplyBody {
+    /// A new job.
+    Accepted {
+        /// Its row number.
+        id: i64,
+        /// The job; its buyer is not in it.
+        job: Box<Job>,
+    },
+    /// A job under the same key: the caller compares the content.
+    KeyKnown {
+        /// The row number of the job.
+        id: i64,
+        /// The job as it stands; its buyer is not in it.
+        job: Box<Job>,
+    },
+    /// A try began.
+    Begun {
+        /// The intent's row number.
+        intent: i64,
+        /// Number of the try of this job.
+        number: u32,
+    },
+    /// A try ended; the next began, if one was given.
+    Ended {
+        /// State of the job now.
+        job: Option<JobState>,
+        /// The next intent and the number of that try.
+        next: Option<(i64, u32)>,
+    },
+    /// A job changed.
+    JobState(JobState),
+    /// The plan was stored under this version.
+    Applied(u64),
+    /// What the journal knows of the FN that was seen.
+    Mark(Option<FnMark>),
+    /// Done, nothing to say.
+    Done,
+    /// Nothing was changed, and why.
+    Refused(Code, String),
+}

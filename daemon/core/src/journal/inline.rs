@@ -1,0 +1,65 @@
+//! The journal inside a simulation: the same store and statements, driven in line under virtual time.
+//!
+//! Owns: a virtual delay for each commit.
+//! Must never: be used by a shipped binary; the product drives the store on its own thread.
+
+use super::{Applied, Command, Commit, Committer, Query, ReadError, Reader, Rows, Store};
+use async_trait::async_trait;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A committer that applies each command at once, after a virtual delay.
+#[derive(Clone)]
+pub struct InlineCommitter {
+    store: Arc<Mutex<Store>>,
+    delay: Duration,
+}
+
+impl InlineCommitter {
+    /// Drives `store`; each commit takes `delay` of virtual time.
+    #[must_use]
+    pub fn new(store: Store, delay: Duration) -> Self {
+        Self {
+            store: Arc::new(Mutex::new(store)),
+            delay,
+        }
+    }
+
+    /// A reader over the same connection.
+    #[must_use]
+    pub fn reader(&self) -> InlineReader {
+        InlineReader {
+            store: Arc::clone(&self.store),
+        }
+    }
+}
+
+#[async_trait]
+impl Committer for InlineCommitter {
+    async fn commit(&self, command: Command) -> Commit {
+        tokio::time::sleep(self.delay).await;
+        let applied = self
+            .store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .apply(vec![command]);
+        match applied {
+            Applied::Done(mut replies) => replies.pop().map_or(Commit::Stopped, Commit::Done),
+            Applied::Full => Commit::Full,
+            Applied::Stopped(_) => Commit::Stopped,
+        }
+    }
+}
+
+/// A reader over the store of an [`InlineCommitter`].
+#[derive(Clone)]
+pub struct InlineReader {
+    store: Arc<Mutex<Store>>,
+}
+
+#[async_trait]
+impl Reader for InlineReader {
+    async fn read(&self, query: Query) -> Result<Rows, ReadError> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner).read(&query)
+    }
+}

@@ -1,0 +1,287 @@
+//! Writes that concern jobs.
+//!
+//! Owns: acceptance under a key, the moves of the job machine, and the row of each move in the commit sequence.
+//! Must never: take a known key as new.
+
+use super::command::{AcceptJob, ReplyBody};
+use super::rows::{job_state_sum, job_sum, jobs, priority_number};
+use super::store::{JournalFacts, WriteError, Written};
+use crate::domain::error::Reason;
+use crate::domain::job::Job;
+use crate::parts::UnixMillis;
+use kassette_receipts::job::{Event, JobState, step};
+use kassette_receipts::job_key::{JobKey, Parts, Sequence};
+use kassette_wire::codes::Code;
+use rusqlite::{OptionalExtension as _, Transaction, params};
+
+/// The row number of a tenant, client … made at first sight.
+pub(super) fn id_of(
+    tx: &Transaction<'_>,
+    table: &str,
+    column: &str,
+    value: &str,
+    at: UnixMillis,
+) -> rusqlite::Result<i64> {
+    let found = tx
+        .prepare_cached(&format!("SELECT id FROM {table} WHERE {column} = ?1"))?
+        .query_row([value], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = found {
+        return Ok(id);
+    }
+    tx.prepare_cached(&format!("INSERT INTO {table} ({column}, first_seen) VALUES (?1, ?2)"))?
+        .execute(params![value, at.0])?;
+    Ok(tx.last_insert_rowid())
+}
+
+fn load(tx: &Transaction<'_>, id: i64) -> Result<Box<Job>, WriteError> {
+    let found = jobs(tx, "j.id = ?1", [id]).map_err(|e| WriteError::Refused(Code::JournalDamaged, e.to_string()))?;
+    let stored = found.into_iter().next();
+    stored
+        .map(|stored| Box::new(stored.job))
+        .ok_or_else(|| WriteError::Refused(Code::JobNotFound, format!("no job with row number {id}")))
+}
+
+pub(super) fn accept(tx: &Transaction<'_>, facts: &JournalFacts, order: &AcceptJob, take_jobs: bool) -> Written {
+    let tenant = id_of(tx, "tenants", "inn", order.tenant.as_str(), order.at)?;
+    let client = id_of(tx, "clients", "name", &order.client, order.at)?;
+    let known: Option<i64> = tx
+        .prepare_cached("SELECT id FROM jobs WHERE tenant = ?1 AND client = ?2 AND external_id = ?3")?
+        .query_row(params![tenant, client, order.external_id], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(ReplyBody::KeyKnown { id, job: load(tx, id)? });
+    }
+    if !take_jobs {
+        return Err(WriteError::Refused(
+            Code::JournalFull,
+            "the disk of the journal is full".into(),
+        ));
+    }
+    let Some(rack) = facts.rack_id else {
+        return Err(WriteError::Refused(
+            Code::RackIdMissing,
+            "the rack has no letters yet".into(),
+        ));
+    };
+    let replaces = order
+        .replaces
+        .as_ref()
+        .map(|key| replaced(tx, tenant, key))
+        .transpose()?;
+    let id: i64 = tx
+        .prepare_cached("SELECT COALESCE(MAX(id), 0) + 1 FROM jobs")?
+        .query_row([], |row| row.get(0))?;
+    let sequence = u64::try_from(id)
+        .ok()
+        .and_then(|n| Sequence::new(n).ok())
+        .ok_or_else(|| {
+            WriteError::Refused(
+                Code::JournalReadOnly,
+                "the sequence of job keys is used up; a new journal is needed".into(),
+            )
+        })?;
+    let key = JobKey::new(Parts {
+        rack,
+        generation: facts.generation,
+        sequence,
+        hash: order.submission,
+    });
+    insert(tx, id, tenant, client, replaces, &key, order)?;
+    Ok(ReplyBody::Accepted { id, job: load(tx, id)? })
+}
+
+/// The row of the job that a new one stands in for: it must have ended without a document, and only once.
+fn replaced(tx: &Transaction<'_>, tenant: i64, key: &JobKey) -> Result<i64, WriteError> {
+    let refused = |text: String| WriteError::Refused(Code::ReplacesInvalid, text);
+    let found: Option<(i64, String)> = tx
+        .prepare_cached("SELECT id, state FROM jobs WHERE key = ?1 AND tenant = ?2")?
+        .query_row(params![key.as_str(), tenant], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (id, state) = found.ok_or_else(|| refused(format!("this tenant has no job {key}")))?;
+    let ended = state.parse::<JobState>().is_ok_and(JobState::ended_without_document);
+    if !ended {
+        return Err(refused(format!(
+            "job {key} is {state}; only one that ended without a document can be replaced"
+        )));
+    }
+    let by: Option<String> = tx
+        .prepare_cached("SELECT key FROM jobs WHERE replaces = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    match by {
+        Some(by) => Err(refused(format!("job {key} was replaced already, by {by}"))),
+        None => Ok(id),
+    }
+}
+
+fn insert(
+    tx: &Transaction<'_>,
+    id: i64,
+    tenant: i64,
+    client: i64,
+    replaces: Option<i64>,
+    key: &JobKey,
+    order: &AcceptJob,
+) -> Result<(), WriteError> {
+    let body =
+        serde_json::to_string(&order.receipt).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
+    let labels =
+        serde_json::to_string(&order.labels).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
+    tx.prepare_cached(
+        "INSERT INTO jobs (id, key, tenant, client, external_id, hash_version, hash, key_time, body, priority, labels, \
+         accepted_at, expires_at, replaces, sum, state, attempts, revision, updated_at, state_sum) VALUES \
+         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, x'', 'ACCEPTED', 0, 1, ?12, x'')",
+    )?
+    .execute(params![
+        id,
+        key.as_str(),
+        tenant,
+        client,
+        order.external_id,
+        order.hash.version,
+        order.hash.digest.as_slice(),
+        order.key_time.map(|t| t.0),
+        body,
+        priority_number(order.priority),
+        labels,
+        order.at.0,
+        order.expires_at.0,
+        replaces,
+    ])?;
+    let sum = job_sum(tx, id)?;
+    let state_sum = job_state_sum(tx, id)?;
+    tx.prepare_cached("UPDATE jobs SET sum = ?2, state_sum = ?3 WHERE id = ?1")?
+        .execute(params![id, sum, state_sum])?;
+    if let Some(buyer) = &order.buyer {
+        tx.prepare_cached("INSERT INTO contacts (job, nonce, sealed) VALUES (?1, ?2, ?3)")?
+            .execute(params![id, buyer.nonce.as_slice(), buyer.sealed])?;
+    }
+    event(tx, id, "accepted", order.at)?;
+    Ok(())
+}
+
+/// One row of the commit sequence.
+pub(super) fn event(tx: &Transaction<'_>, job: i64, kind: &str, at: UnixMillis) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT INTO events (at, job, tenant, kind) SELECT ?2, id, tenant, ?3 FROM jobs WHERE id = ?1")?
+        .execute(params![job, at.0, kind])?;
+    Ok(())
+}
+
+/// A move of a job by the job machine.
+pub(super) struct JobMove<'a> {
+    pub job: i64,
+    pub event: Event,
+    pub reason: Option<&'a Reason>,
+    pub needs_person: Option<&'a Reason>,
+    pub attempts: Option<u32>,
+    pub at: UnixMillis,
+}
+
+pub(super) fn move_job(tx: &Transaction<'_>, change: &JobMove<'_>) -> Result<JobState, WriteError> {
+    let state = state_of(tx, change.job)?;
+    let next =
+        step(state, change.event).map_err(|illegal| WriteError::Refused(Code::InternalFault, illegal.to_string()))?;
+    let code = |reason: Option<&Reason>| reason.map(|r| r.code.as_str());
+    tx.prepare_cached(
+        "UPDATE jobs SET state = ?2, code = ?3, detail = ?4, person_code = ?5, person_detail = ?6, \
+         attempts = COALESCE(?7, attempts), revision = revision + 1, updated_at = ?8 WHERE id = ?1",
+    )?
+    .execute(params![
+        change.job,
+        next.as_str(),
+        code(change.reason),
+        change.reason.map(|r| r.detail.as_str()),
+        code(change.needs_person),
+        change.needs_person.map(|r| r.detail.as_str()),
+        change.attempts,
+        change.at.0,
+    ])?;
+    seal_state(tx, change.job)?;
+    event(tx, change.job, "state", change.at)?;
+    if next.is_final() {
+        tx.prepare_cached("INSERT INTO outbox (job, at) VALUES (?1, ?2)")?
+            .execute(params![change.job, change.at.0])?;
+    }
+    Ok(next)
+}
+
+fn seal_state(tx: &Transaction<'_>, job: i64) -> rusqlite::Result<()> {
+    let sum = job_state_sum(tx, job)?;
+    tx.prepare_cached("UPDATE jobs SET state_sum = ?2 WHERE id = ?1")?
+        .execute(params![job, sum])?;
+    Ok(())
+}
+
+fn state_of(tx: &Transaction<'_>, job: i64) -> Result<JobState, WriteError> {
+    let text: Option<String> = tx
+        .prepare_cached("SELECT state FROM jobs WHERE id = ?1")?
+        .query_row([job], |row| row.get(0))
+        .optional()?;
+    let text = text.ok_or_else(|| WriteError::Refused(Code::JobNotFound, format!("no job with row number {job}")))?;
+    text.parse()
+        .map_err(|_| WriteError::Refused(Code::JournalDamaged, format!("job {job} has state \"{text}\"")))
+}
+
+pub(super) fn cancel(tx: &Transaction<'_>, job: i64, reason: &Reason, at: UnixMillis) -> Written {
+    let attempts: Option<i64> = tx
+        .prepare_cached("SELECT attempts FROM jobs WHERE id = ?1")?
+        .query_row([job], |row| row.get(0))
+        .optional()?;
+    let state = state_of(tx, job)?;
+    if state.is_final() {
+        return Err(WriteError::Refused(Code::JobFinal, format!("the job is {state}")));
+    }
+    if attempts.is_none_or(|n| n > 0) {
+        return Err(WriteError::Refused(
+            Code::JobHadAttempt,
+            "an attempt of this job has begun".into(),
+        ));
+    }
+    let event = Event::Cancel { attempted: false };
+    let change = JobMove {
+        job,
+        event,
+        reason: Some(reason),
+        needs_person: None,
+        attempts: None,
+        at,
+    };
+    move_job(tx, &change).map(ReplyBody::JobState)
+}
+
+pub(super) fn expire(tx: &Transaction<'_>, job: i64, at: UnixMillis) -> Written {
+    let reason = Reason::new(Code::JobExpired, "no unit took it within its time in the queue");
+    let change = JobMove {
+        job,
+        event: Event::TtlPassed,
+        reason: Some(&reason),
+        needs_person: None,
+        attempts: None,
+        at,
+    };
+    move_job(tx, &change).map(ReplyBody::JobState)
+}
+
+pub(super) fn set_aside(tx: &Transaction<'_>, job: i64, reason: &Reason, at: UnixMillis) -> Written {
+    let state = state_of(tx, job)?;
+    if state != JobState::Accepted {
+        return Err(WriteError::Refused(
+            Code::InternalFault,
+            format!("a job that is {state} cannot be set aside"),
+        ));
+    }
+    tx.prepare_cached(
+        "UPDATE jobs SET person_code = ?2, person_detail = ?3, revision = revision + 1, updated_at = ?4 WHERE id = ?1",
+    )?
+    .execute(params![job, reason.code.as_str(), reason.detail, at.0])?;
+    seal_state(tx, job)?;
+    event(tx, job, "set_aside", at)?;
+    Ok(ReplyBody::JobState(state))
+}
+
+pub(super) fn reported(tx: &Transaction<'_>, job: i64, at: UnixMillis) -> Written {
+    tx.prepare_cached("UPDATE outbox SET reported_at = COALESCE(reported_at, ?2) WHERE job = ?1")?
+        .execute(params![job, at.0])?;
+    Ok(ReplyBody::Done)
+}

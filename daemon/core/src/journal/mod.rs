@@ -1,0 +1,60 @@
+//! The journal: what we meant and what we saw, durable before anybody acts on it.
+//!
+//! Constraints: one writer, values of one [`Command`] enum, one transaction per batch; a reply is given only after its
+//! COMMIT. Format: SQLite, settings of [`store`], tables of [`schema`]; rows of jobs and intents carry checksums, those
+//! of intents chained per FN. Recovery: [`Store::open`] checks the file and turns every intent that an earlier start left
+//! open into a doubt before anything else may run.
+//!
+//! Owns: the schema, the one write connection, and the meaning of each write.
+//! Must never: talk to a device, decide what to do next, or answer before the commit.
+
+mod checks;
+mod command;
+mod inline;
+mod intents;
+mod jobs;
+mod open;
+mod orders;
+mod query;
+mod rows;
+mod schema;
+mod store;
+
+pub use command::{
+    AcceptJob, ApplyPlan, BeginIntent, Command, EndIntent, FnMark, JobEnd, Reply, ReplyBody, Scan, Sealed, Seen,
+    UnitMove, Verdict,
+};
+pub use inline::{InlineCommitter, InlineReader};
+pub use open::{OpenError, OpenIntent, Recovered, WaitingJob};
+pub use query::{Query, ReadError, Rows, StoredJob};
+pub use store::{Applied, RESERVE_BYTES, Store, StoreConfig, StoreReader};
+
+use async_trait::async_trait;
+
+/// What became of a commit.
+#[derive(Debug, Clone)]
+pub enum Commit {
+    /// Durable.
+    Done(Reply),
+    /// The disk is full; rolled back, nothing changed.
+    Full,
+    /// Unknown: the batch may or may not be on the disk. Nothing may be sent; the journal must be opened again.
+    Stopped,
+}
+
+/// The only way into the journal.
+#[async_trait]
+pub trait Committer: Send + Sync {
+    /// Makes a command durable.
+    async fn commit(&self, command: Command) -> Commit;
+}
+
+/// Reads at one commit sequence, in bounded pages.
+#[async_trait]
+pub trait Reader: Send + Sync {
+    /// Answers a query.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the file cannot be read or holds a row that does not make sense.
+    async fn read(&self, query: Query) -> Result<Rows, ReadError>;
+}

@@ -1,0 +1,191 @@
+//! Writes that concern what stands in the rack: plans, sightings, moves of units.
+//!
+//! Owns: histories: what stood where when, who ordered it.
+//! Must never: lower the mark of an FN, or take a mark from an FN it already knows.
+
+use super::checks::RowSum;
+use super::command::{ApplyPlan, FnMark, ReplyBody, Seen, UnitMove};
+use super::intents::fn_id;
+use super::jobs::id_of;
+use super::store::{JournalFacts, WriteError, Written};
+use crate::parts::UnixMillis;
+use kassette_receipts::job_key::RackId;
+use kassette_wire::codes::Code;
+use kassette_wire::value::FdNumber;
+use rusqlite::{OptionalExtension as _, Transaction, params};
+
+pub(super) fn meta(tx: &rusqlite::Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    tx.prepare_cached("SELECT value FROM meta WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()
+}
+
+pub(super) fn set_meta(tx: &rusqlite::Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?
+        .execute([name, value])?;
+    Ok(())
+}
+
+pub(super) fn apply(tx: &Transaction<'_>, facts: &mut JournalFacts, order: &ApplyPlan) -> Written {
+    let version: u64 = tx.query_row("SELECT COALESCE(MAX(version), 0) FROM orders", [], |row| row.get(0))?;
+    if let Some(repeated) = repeated(tx, order)? {
+        return Ok(ReplyBody::Applied(repeated));
+    }
+    if let Some(expected) = order.expected.filter(|expected| *expected != version) {
+        let text = format!("the plan was made from version {expected}, the rack has version {version}");
+        return Err(WriteError::Refused(Code::EtagMismatch, text));
+    }
+    if let Some(id) = order.rack_id {
+        name_rack(tx, facts, id)?;
+    }
+    let next = version + 1;
+    let number = i64::try_from(next).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
+    let sum = RowSum::new("orders")
+        .int(number)
+        .int(order.at.0)
+        .text(&order.client)
+        .text(&order.plan)
+        .finish();
+    tx.prepare_cached(
+        "INSERT INTO orders (version, at, client, reason, request_id, plan, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        number,
+        order.at.0,
+        order.client,
+        order.reason,
+        order.request_id,
+        order.plan,
+        sum
+    ])?;
+    for tenant in &order.tenants {
+        id_of(tx, "tenants", "inn", tenant.as_str(), order.at)?;
+    }
+    for slot in &order.slots {
+        id_of(tx, "slots", "label", slot, order.at)?;
+    }
+    Ok(ReplyBody::Applied(next))
+}
+
+/// The version an equal order made before; another order under the same request id is refused.
+fn repeated(tx: &Transaction<'_>, order: &ApplyPlan) -> Result<Option<u64>, WriteError> {
+    let Some(request) = &order.request_id else {
+        return Ok(None);
+    };
+    let found: Option<(u64, String)> = tx
+        .prepare_cached("SELECT version, plan FROM orders WHERE request_id = ?1")?
+        .query_row([request], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match found {
+        Some((version, plan)) if plan == order.plan => Ok(Some(version)),
+        Some(_) => {
+            let text = format!("request id {request} was used for another plan");
+            Err(WriteError::Refused(Code::RequestIdConflict, text))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The rack's letters: named once, before the first job, for good.
+fn name_rack(tx: &Transaction<'_>, facts: &mut JournalFacts, id: RackId) -> Result<(), WriteError> {
+    match facts.rack_id {
+        Some(known) if known == id => Ok(()),
+        Some(known) => {
+            let text = format!("this journal belongs to rack {known}; it cannot become {id}");
+            Err(WriteError::Refused(Code::RackIdFixed, text))
+        }
+        None => {
+            set_meta(tx, "rack_id", &id.to_string())?;
+            facts.rack_id = Some(id);
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn seen(tx: &Transaction<'_>, seen: &Seen) -> Written {
+    let slot = id_of(tx, "slots", "label", &seen.slot, seen.at)?;
+    let register = id_of(tx, "registers", "name", &seen.register.to_string(), seen.at)?;
+    tx.prepare_cached("UPDATE registers SET model = ?2, firmware = ?3 WHERE id = ?1")?
+        .execute(params![register, seen.model, seen.firmware])?;
+    let fn_row = match &seen.fn_number {
+        None => None,
+        Some(number) => Some(fn_id(tx, number.as_str(), seen.last_fd.unwrap_or_default(), seen.at)?.0),
+    };
+    place(tx, slot, register, fn_row, seen.at)?;
+    if let (Some(fn_row), Some(registration)) = (fn_row, &seen.registration) {
+        let facts =
+            serde_json::to_string(registration).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
+        tx.prepare_cached(
+            "INSERT INTO registrations (fn, register, facts, seen_at) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS \
+             (SELECT 1 FROM (SELECT register, facts FROM registrations WHERE fn = ?1 ORDER BY id DESC LIMIT 1) \
+             WHERE register = ?2 AND facts = ?3)",
+        )?
+        .execute(params![fn_row, register, facts, seen.at.0])?;
+    }
+    fn_row.map(|id| mark(tx, id)).transpose().map(ReplyBody::Mark)
+}
+
+fn mark(tx: &Transaction<'_>, fn_row: i64) -> Result<FnMark, WriteError> {
+    let (last, audited, time): (u32, u32, Option<String>) = tx
+        .prepare_cached("SELECT last_fd, audited_fd, last_time FROM fns WHERE id = ?1")?
+        .query_row([fn_row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let last_time = time
+        .map(|text| text.parse())
+        .transpose()
+        .map_err(|_| WriteError::Refused(Code::JournalDamaged, format!("FN row {fn_row} has no calendar time")))?;
+    Ok(FnMark {
+        last_fd: FdNumber(last),
+        audited_fd: FdNumber(audited),
+        last_time,
+    })
+}
+
+/// Ends what stood there before and begins a new stay, unless nothing changed.
+fn place(tx: &Transaction<'_>, slot: i64, register: i64, fn_row: Option<i64>, at: UnixMillis) -> rusqlite::Result<()> {
+    let same: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM placements WHERE slot = ?1 AND register = ?2 AND fn IS ?3 AND until_at IS NULL)",
+        )?
+        .query_row(params![slot, register, fn_row], |row| row.get(0))?;
+    if same {
+        return Ok(());
+    }
+    tx.prepare_cached(
+        "UPDATE placements SET until_at = ?4 WHERE until_at IS NULL AND (slot = ?1 OR register = ?2 OR fn = ?3)",
+    )?
+    .execute(params![slot, register, fn_row, at.0])?;
+    tx.prepare_cached("INSERT INTO placements (slot, register, fn, from_at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![slot, register, fn_row, at.0])?;
+    Ok(())
+}
+
+pub(super) fn unit_move(tx: &Transaction<'_>, unit: &UnitMove) -> Written {
+    tx.prepare_cached(
+        "INSERT INTO unit_moves (at, slot, register, fn, state, code, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        unit.at.0,
+        unit.slot,
+        unit.register.as_ref().map(ToString::to_string),
+        unit.fn_number.as_ref().map(ToString::to_string),
+        unit.state.as_str(),
+        unit.reason.code.as_str(),
+        unit.reason.detail,
+    ])?;
+    Ok(ReplyBody::Done)
+}
+
+/// Most rows dropped in one step, so that no commit is held up (`exactly-once` section 10, Growth).
+const PRUNE_ROWS: i64 = 500;
+
+pub(super) fn prune_events(tx: &Transaction<'_>, before: UnixMillis) -> Written {
+    tx.prepare_cached(
+        "DELETE FROM events WHERE sequence IN (SELECT sequence FROM events WHERE at < ?1 ORDER BY at LIMIT ?2)",
+    )?
+    .execute(params![before.0, PRUNE_ROWS])?;
+    let floor: Option<i64> = tx.query_row("SELECT MIN(sequence) FROM events", [], |row| row.get(0))?;
+    if let Some(floor) = floor {
+        set_meta(tx, "events_floor", &floor.to_string())?;
+    }
+    Ok(ReplyBody::Done)
+}

@@ -1,0 +1,358 @@
+//! Reads, each a bounded page at one commit sequence.
+//!
+//! Owns: the statements of every list and look-up.
+//! Must never: return more rows than asked, or write.
+
+use super::command::Sealed;
+use super::rows;
+use crate::domain::job::{DocumentFilter, DocumentRow, Job, JobFilter, JobSelect, Page};
+use kassette_wire::value::Inn;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+use thiserror::Error;
+
+/// Most rows of one page.
+pub const PAGE_MAX: u32 = 1000;
+
+/// What can be asked.
+#[derive(Debug, Clone)]
+pub enum Query {
+    /// One job.
+    Job(JobSelect),
+    /// One job by its row number.
+    JobById(i64),
+    /// A page of jobs, oldest first.
+    Jobs {
+        /// Which.
+        filter: JobFilter,
+        /// After this row number.
+        after: Option<i64>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// A page of documents, by FN and number.
+    Documents {
+        /// Which.
+        filter: DocumentFilter,
+        /// After this row number.
+        after: Option<i64>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Jobs that changed after a sequence, in order.
+    JobEvents {
+        /// Of this tenant alone.
+        tenant: Option<Inn>,
+        /// After this sequence.
+        after: u64,
+        /// At most so many.
+        limit: u32,
+    },
+    /// The plan of the rack.
+    Plan,
+}
+
+/// A job with its row number and its encrypted buyer.
+#[derive(Debug, Clone)]
+pub struct StoredJob {
+    /// Row number.
+    pub id: i64,
+    /// The job, without its buyer.
+    pub job: Job,
+    /// The buyer, while it is kept.
+    pub buyer: Option<Sealed>,
+}
+
+/// The answer to a query.
+#[derive(Debug)]
+pub enum Rows {
+    /// One job or none.
+    Job(Option<Box<StoredJob>>),
+    /// Jobs.
+    Jobs(Page<StoredJob>),
+    /// Documents.
+    Documents(Page<DocumentRow>),
+    /// Jobs that changed, each with its sequence; `upto` is the sequence that was read up to.
+    JobEvents {
+        /// The rows.
+        rows: Vec<(u64, StoredJob)>,
+        /// Continue after this.
+        upto: u64,
+    },
+    /// The cursor is older than what is kept; events begin at this sequence.
+    CursorStale(u64),
+    /// The plan as TOML and its version; version 0 is the empty plan.
+    Plan(String, u64),
+}
+
+/// Why a query has no answer.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The database.
+    #[error("the journal cannot be read")]
+    Sql(#[from] rusqlite::Error),
+    /// A row that does not make sense.
+    #[error("{what} {id} in the journal does not make sense: {why}")]
+    Damaged {
+        /// Which table.
+        what: &'static str,
+        /// Which row.
+        id: i64,
+        /// Why.
+        why: String,
+    },
+    /// The reader is gone or overloaded.
+    #[error("the journal's readers are not available: {0}")]
+    Unavailable(String),
+}
+
+pub(super) fn last_sequence(conn: &Connection) -> rusqlite::Result<u64> {
+    // AUTOINCREMENT keeps the highest number ever given, also after old events were dropped.
+    let found: Option<u64> = conn
+        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'events'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(found.unwrap_or(0))
+}
+
+/// Answers a query inside one read transaction, so that rows and sequence belong together.
+pub(super) fn read(conn: &Connection, query: &Query) -> Result<Rows, ReadError> {
+    let own = conn.is_autocommit();
+    if own {
+        conn.execute_batch("BEGIN")?;
+    }
+    let answer = answer(conn, query);
+    if own {
+        conn.execute_batch("COMMIT")?;
+    }
+    answer
+}
+
+fn answer(conn: &Connection, query: &Query) -> Result<Rows, ReadError> {
+    match query {
+        Query::Job(select) => one(conn, select),
+        Query::JobById(id) => first(rows::jobs(conn, "j.id = ?1", [id])?),
+        Query::Jobs { filter, after, limit } => jobs(conn, filter, *after, *limit),
+        Query::Documents { filter, after, limit } => documents(conn, filter, *after, *limit),
+        Query::JobEvents { tenant, after, limit } => job_events(conn, tenant.as_ref(), *after, *limit),
+        Query::Plan => plan(conn),
+    }
+}
+
+fn first(found: Vec<StoredJob>) -> Result<Rows, ReadError> {
+    Ok(Rows::Job(found.into_iter().next().map(Box::new)))
+}
+
+fn one(conn: &Connection, select: &JobSelect) -> Result<Rows, ReadError> {
+    match select {
+        JobSelect::Name { tenant, key } => first(rows::jobs(
+            conn,
+            "j.key = ?1 AND t.inn = ?2",
+            [key.as_str(), tenant.as_str()],
+        )?),
+        JobSelect::External {
+            tenant,
+            client,
+            external_id,
+        } => first(rows::jobs(
+            conn,
+            "j.tenant = (SELECT id FROM tenants WHERE inn = ?1) AND j.client = (SELECT id FROM clients WHERE name = ?2) \
+             AND j.external_id = ?3",
+            [tenant.as_str(), client, external_id],
+        )?),
+        JobSelect::Document { tenant, fn_number, fd } => first(rows::jobs(
+            conn,
+            "j.id = (SELECT d.job FROM documents d WHERE d.fn = (SELECT id FROM fns WHERE number = ?1) AND d.fd = ?2) \
+             AND t.inn = ?3",
+            rusqlite::params![fn_number.as_str(), fd.0, tenant.as_str()],
+        )?),
+    }
+}
+
+/// A condition made of fixed texts and bound values.
+struct Condition {
+    parts: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Condition {
+    fn new() -> Self {
+        Self {
+            parts: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// `?` in the text stands for the value.
+    fn and(&mut self, text: &str, value: impl Into<Value>) {
+        self.values.push(value.into());
+        self.parts.push(text.replace('?', &format!("?{}", self.values.len())));
+    }
+
+    fn any_of(&mut self, column: &str, values: Vec<String>) {
+        let marks: Vec<String> = values
+            .into_iter()
+            .map(|value| {
+                self.values.push(value.into());
+                format!("?{}", self.values.len())
+            })
+            .collect();
+        self.parts.push(format!("{column} IN ({})", marks.join(", ")));
+    }
+
+    fn text(&self) -> String {
+        if self.parts.is_empty() {
+            "1".to_owned()
+        } else {
+            self.parts.join(" AND ")
+        }
+    }
+}
+
+fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -> Result<Rows, ReadError> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let mut condition = Condition::new();
+    condition.and("j.id > ?", after.unwrap_or(0));
+    if let Some(tenant) = &filter.tenant {
+        condition.and(
+            "j.tenant = (SELECT id FROM tenants WHERE inn = ?)",
+            tenant.as_str().to_owned(),
+        );
+    }
+    if !filter.states.is_empty() {
+        condition.any_of("j.state", filter.states.iter().map(|s| s.as_str().to_owned()).collect());
+    }
+    if let Some(from) = filter.accepted_from {
+        condition.and("j.accepted_at >= ?", from.0);
+    }
+    if let Some(until) = filter.accepted_until {
+        condition.and("j.accepted_at < ?", until.0);
+    }
+    if let Some(key) = &filter.external_id {
+        condition.and("j.external_id = ?", key.clone());
+    }
+    match filter.needs_person {
+        Some(true) => condition.parts.push("j.person_code IS NOT NULL".into()),
+        Some(false) => condition.parts.push("j.person_code IS NULL".into()),
+        None => {}
+    }
+    for (name, value) in &filter.labels {
+        condition.and(
+            "EXISTS (SELECT 1 FROM json_each(j.labels) l WHERE l.key || char(31) || l.value = ?)",
+            format!("{name}\u{1f}{value}"),
+        );
+    }
+    let text = format!("{} ORDER BY j.id LIMIT {}", condition.text(), limit + 1);
+    let mut found = rows::jobs(conn, &text, params_from_iter(condition.values))?;
+    let next = cut(&mut found, limit).map(|last| last.id);
+    Ok(Rows::Jobs(Page {
+        rows: found,
+        next,
+        sequence: last_sequence(conn)?,
+    }))
+}
+
+/// Cuts a list to its page; the last row of the page when more follow.
+fn cut<T>(found: &mut Vec<T>, limit: u32) -> Option<&T> {
+    let limit = limit as usize;
+    if found.len() > limit {
+        found.truncate(limit);
+        return found.last();
+    }
+    None
+}
+
+fn documents(conn: &Connection, filter: &DocumentFilter, after: Option<i64>, limit: u32) -> Result<Rows, ReadError> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let mut condition = Condition::new();
+    condition.and("d.intent > ?", after.unwrap_or(0));
+    if let Some(tenant) = &filter.tenant {
+        condition.and(
+            "d.tenant = (SELECT id FROM tenants WHERE inn = ?)",
+            tenant.as_str().to_owned(),
+        );
+    }
+    if let Some(number) = &filter.fn_number {
+        condition.and(
+            "d.fn = (SELECT id FROM fns WHERE number = ?)",
+            number.as_str().to_owned(),
+        );
+    }
+    if !filter.kinds.is_empty() {
+        condition.any_of(
+            "d.kind",
+            filter.kinds.iter().map(|k| rows::kind_text(*k).to_owned()).collect(),
+        );
+    }
+    if let Some(from) = filter.fd_from {
+        condition.and("d.fd >= ?", i64::from(from.0));
+    }
+    // Each intent makes at most one document, so the intent's row number orders documents as they were learned.
+    let text = format!("{} ORDER BY d.intent LIMIT {}", condition.text(), limit + 1);
+    let found = rows::documents(conn, &text, params_from_iter(condition.values))?;
+    let mut page: Vec<DocumentRow> = found.into_iter().map(|(row, _)| row).collect();
+    let next = match cut(&mut page, limit) {
+        None => None,
+        Some(last) => intent_of(conn, last)?,
+    };
+    Ok(Rows::Documents(Page {
+        rows: page,
+        next,
+        sequence: last_sequence(conn)?,
+    }))
+}
+
+fn intent_of(conn: &Connection, document: &DocumentRow) -> Result<Option<i64>, ReadError> {
+    let found = conn
+        .prepare_cached("SELECT intent FROM documents WHERE fn = (SELECT id FROM fns WHERE number = ?1) AND fd = ?2")?
+        .query_row(rusqlite::params![document.fn_number.as_str(), document.fd.0], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(found)
+}
+
+fn job_events(conn: &Connection, tenant: Option<&Inn>, after: u64, limit: u32) -> Result<Rows, ReadError> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let last = last_sequence(conn)?;
+    let floor: u64 = super::orders::meta(conn, "events_floor")?
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1);
+    if after > last || after + 1 < floor {
+        return Ok(Rows::CursorStale(floor));
+    }
+    let from = i64::try_from(after).unwrap_or(i64::MAX);
+    let mut statement = conn.prepare_cached(
+        "SELECT sequence, job FROM events WHERE sequence > ?1 AND job IS NOT NULL AND (?2 IS NULL OR tenant = \
+         (SELECT id FROM tenants WHERE inn = ?2)) ORDER BY sequence LIMIT ?3",
+    )?;
+    let found: Vec<(u64, i64)> = statement
+        .query_map(rusqlite::params![from, tenant.map(Inn::as_str), limit], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    // A full page may have more behind it; else everything up to the latest sequence was seen.
+    let upto = if found.len() == limit as usize {
+        found.last().map_or(last, |(sequence, _)| *sequence)
+    } else {
+        last
+    };
+    let mut events = Vec::with_capacity(found.len());
+    for (sequence, id) in found {
+        events.extend(
+            rows::jobs(conn, "j.id = ?1", [id])?
+                .into_iter()
+                .map(|job| (sequence, job)),
+        );
+    }
+    Ok(Rows::JobEvents { rows: events, upto })
+}
+
+fn plan(conn: &Connection) -> Result<Rows, ReadError> {
+    let found: Option<(String, u64)> = conn
+        .prepare_cached("SELECT plan, version FROM orders ORDER BY version DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (text, version) = found.unwrap_or_default();
+    Ok(Rows::Plan(text, version))
+}

@@ -1,0 +1,320 @@
+//! The store: one connection, one transaction per batch.
+//!
+//! Owns: the SQLite settings, group commit, and what an error of the disk means.
+//! Must never: retry a COMMIT that failed for any reason but a full disk whose rollback is confirmed.
+
+use super::command::{Command, Reply, ReplyBody};
+use super::query::{Query, ReadError, Rows};
+use super::{intents, jobs, orders, query};
+use crate::domain::snapshot::RackKind;
+use kassette_receipts::job_key::{Generation, RackId};
+use kassette_wire::codes::Code;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Checkpoint after this many pages (`exactly-once` section 10).
+const WAL_AUTOCHECKPOINT_PAGES: i64 = 1000;
+/// Largest log file left after a checkpoint.
+const JOURNAL_SIZE_LIMIT: i64 = 64 << 20;
+/// How long a connection waits for a lock of another before it gives up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Space kept back to record results in flight when the disk fills (`exactly-once` C16).
+pub const RESERVE_BYTES: u64 = 64 << 20;
+
+/// Where the journal is and what it is created as.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// Live or test, fixed at creation.
+    pub kind: RackKind,
+    /// Letters of the rack, fixed once named.
+    pub rack_id: Option<RackId>,
+    /// Size of the reserve file beside it; 0 = none.
+    pub reserve_bytes: u64,
+}
+
+impl StoreConfig {
+    /// The reserve file.
+    #[must_use]
+    pub fn reserve_path(&self) -> PathBuf {
+        self.path.with_extension("reserve")
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub enum Applied {
+    /// Durable; replies in the order of the commands.
+    Done(Vec<Reply>),
+    /// The disk is full; rolled back, nothing changed.
+    Full,
+    /// Unknown. The words of the database.
+    Stopped(String),
+}
+
+/// Facts of the journal that do not change while it is open, except that the rack's letters may be named once.
+#[derive(Debug, Clone)]
+pub(super) struct JournalFacts {
+    pub rack_id: Option<RackId>,
+    pub kind: RackKind,
+    pub generation: Generation,
+    pub start: i64,
+}
+
+/// The one writer.
+#[derive(Debug)]
+pub struct Store {
+    conn: Connection,
+    config: StoreConfig,
+    pub(super) facts: JournalFacts,
+    /// The reserve was spent or never made: no new job is taken.
+    reserve_spent: bool,
+    stopped: Option<String>,
+}
+
+/// Why a command inside a batch did not work.
+#[derive(Debug)]
+pub(super) enum WriteError {
+    /// The command makes no sense now; the others go on.
+    Refused(Code, String),
+    /// The database.
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for WriteError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+pub(super) type Written = Result<ReplyBody, WriteError>;
+
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = Connection::open(path)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    // Only has an effect in an empty file, before the first table.
+    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "wal_autocheckpoint", WAL_AUTOCHECKPOINT_PAGES)?;
+    conn.pragma_update_and_check(None, "journal_size_limit", JOURNAL_SIZE_LIMIT, |_| Ok(()))?;
+    harden(&conn)?;
+    Ok(conn)
+}
+
+fn harden(conn: &Connection) -> rusqlite::Result<()> {
+    conn.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(()))
+        .or_else(|error| match error {
+            rusqlite::Error::QueryReturnedNoRows => Ok(()),
+            other => Err(other),
+        })?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+impl Store {
+    pub(super) fn new(conn: Connection, config: StoreConfig, facts: JournalFacts) -> Self {
+        let mut store = Self {
+            conn,
+            config,
+            facts,
+            reserve_spent: false,
+            stopped: None,
+        };
+        store.reserve_spent = !store.make_reserve();
+        store
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// Writes the reserve file if it is wanted and not there; whether it is there now.
+    fn make_reserve(&self) -> bool {
+        let size = self.config.reserve_bytes;
+        let path = self.config.reserve_path();
+        if size == 0 || std::fs::metadata(&path).is_ok_and(|m| m.len() == size) {
+            return true;
+        }
+        let write = || -> std::io::Result<()> {
+            let mut file = std::fs::OpenOptions::new()
+                .create(true)
+                .write(true)
+                .truncate(true)
+                .open(&path)?;
+            let block = vec![0_u8; 1 << 20];
+            let mut left = size;
+            while left > 0 {
+                let part = left.min(block.len() as u64);
+                file.write_all(&block[..usize::try_from(part).unwrap_or(block.len())])?;
+                left -= part;
+            }
+            file.sync_all()
+        };
+        let made = write().is_ok();
+        if !made {
+            // A half-written reserve would only make the full disk fuller; if even that fails the next try says so.
+            std::fs::remove_file(&path).ok();
+        }
+        made
+    }
+
+    /// Applies a batch in one transaction.
+    pub fn apply(&mut self, batch: Vec<Command>) -> Applied {
+        if let Some(reason) = &self.stopped {
+            return Applied::Stopped(reason.clone());
+        }
+        match self.transact(&batch, !self.reserve_spent) {
+            Applied::Full if self.config.reserve_bytes > 0 && !self.reserve_spent => {
+                // Results in flight must be recorded: give up the reserve, take no new job until it is back.
+                self.reserve_spent = true;
+                std::fs::remove_file(self.config.reserve_path()).ok();
+                let again = self.transact(&batch, false);
+                self.keep_stop(again)
+            }
+            other => self.keep_stop(other),
+        }
+    }
+
+    fn keep_stop(&mut self, applied: Applied) -> Applied {
+        if let Applied::Stopped(reason) = &applied {
+            self.stopped = Some(reason.clone());
+        }
+        applied
+    }
+
+    fn transact(&mut self, batch: &[Command], take_jobs: bool) -> Applied {
+        let mut facts = self.facts.clone();
+        let outcome = (|| {
+            let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut replies = Vec::with_capacity(batch.len());
+            for command in batch {
+                let body = run_one(&tx, &mut facts, command, take_jobs)?;
+                replies.push(body);
+            }
+            let sequence = query::last_sequence(&tx)?;
+            tx.commit()?;
+            Ok::<_, rusqlite::Error>((replies, sequence))
+        })();
+        match outcome {
+            Ok((replies, sequence)) => {
+                self.facts = facts;
+                Applied::Done(replies.into_iter().map(|body| Reply { sequence, body }).collect())
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// A failed batch. Only a full disk with a confirmed rollback means that nothing changed.
+    fn failed(&self, error: &rusqlite::Error) -> Applied {
+        let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+        if !self.conn.is_autocommit() {
+            if let Err(rollback) = self.conn.execute_batch("ROLLBACK") {
+                return Applied::Stopped(format!("{error}; then the rollback failed: {rollback}"));
+            }
+        }
+        if full {
+            Applied::Full
+        } else {
+            Applied::Stopped(error.to_string())
+        }
+    }
+
+    /// Answers a query with the statements of the readers.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read(&self, query: &Query) -> Result<Rows, ReadError> {
+        query::read(&self.conn, query)
+    }
+
+    /// To be called when nothing was written for a while: empties the log file and makes the reserve again.
+    pub fn idle(&mut self) {
+        if self.stopped.is_some() {
+            return;
+        }
+        // A reader may hold the checkpoint back; the next quiet moment tries again.
+        self.conn
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .ok();
+        if self.reserve_spent && self.make_reserve() {
+            self.reserve_spent = false;
+        }
+    }
+}
+
+fn run_one(
+    tx: &Transaction<'_>,
+    facts: &mut JournalFacts,
+    command: &Command,
+    take_jobs: bool,
+) -> rusqlite::Result<ReplyBody> {
+    tx.execute_batch("SAVEPOINT one")?;
+    match write(tx, facts, command, take_jobs) {
+        Ok(body) => {
+            tx.execute_batch("RELEASE one")?;
+            Ok(body)
+        }
+        Err(WriteError::Refused(code, text)) => {
+            tx.execute_batch("ROLLBACK TO one; RELEASE one")?;
+            Ok(ReplyBody::Refused(code, text))
+        }
+        Err(WriteError::Sql(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            // A constraint stands for an invariant (one unresolved intent per FN …): refused, not stored.
+            tx.execute_batch("ROLLBACK TO one; RELEASE one")?;
+            Ok(ReplyBody::Refused(
+                Code::InternalFault,
+                format!("the journal refused a write: {error}"),
+            ))
+        }
+        Err(WriteError::Sql(error)) => Err(error),
+    }
+}
+
+fn write(tx: &Transaction<'_>, facts: &mut JournalFacts, command: &Command, take_jobs: bool) -> Written {
+    match command {
+        Command::Accept(job) => jobs::accept(tx, facts, job, take_jobs),
+        Command::Begin(intent) => intents::begin(tx, facts, intent),
+        Command::End(end, next) => intents::end(tx, facts, end, next.as_deref()),
+        Command::Cancel { job, reason, at } => jobs::cancel(tx, *job, reason, *at),
+        Command::Expire { job, at } => jobs::expire(tx, *job, *at),
+        Command::SetAside { job, reason, at } => jobs::set_aside(tx, *job, reason, *at),
+        Command::Seen(seen) => orders::seen(tx, seen),
+        Command::Move(unit) => orders::unit_move(tx, unit),
+        Command::Apply(order) => orders::apply(tx, facts, order),
+        Command::Reported { job, at } => jobs::reported(tx, *job, *at),
+        Command::PruneEvents { before } => orders::prune_events(tx, *before),
+    }
+}
+
+/// A read-only connection.
+#[derive(Debug)]
+pub struct StoreReader(Connection);
+
+impl StoreReader {
+    /// Opens the journal for reading.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the file cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags)?;
+        conn.busy_timeout(BUSY_TIMEOUT)?;
+        harden(&conn)?;
+        Ok(Self(conn))
+    }
+
+    /// Answers a query.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read(&self, query: &Query) -> Result<Rows, ReadError> {
+        query::read(&self.0, query)
+    }
+}

@@ -1,0 +1,92 @@
+//! Who may send which command in which mode (`shtrih-m.md` 2).
+//!
+//! Owns: the command/mode matrix and the passwords' ranks.
+//! Must never: look at what a command carries.
+
+use kassette_wire::shtrih::CommandCode;
+
+/// Rank of the password that a command asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rank {
+    /// The command carries no password.
+    None,
+    /// Any row of table 2.
+    Any,
+    /// Rows 29 and 30.
+    Admin,
+    /// Row 30.
+    System,
+}
+
+impl Rank {
+    pub const fn allows(self, operator: u8) -> bool {
+        match self {
+            Self::None | Self::Any => true,
+            Self::Admin => operator >= 29,
+            Self::System => operator == 30,
+        }
+    }
+}
+
+/// One row of the matrix.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule {
+    pub rank: Rank,
+    /// Modes as bits.
+    pub modes: u16,
+    /// Whether it starts the printer or a document, so that it waits for one that prints (50) or for B0 (58).
+    pub prints: bool,
+}
+
+const ANY: u16 = 0xFFFF;
+const OPEN: u16 = 1 << 2 | 1 << 3;
+const RECEIPT: u16 = 1 << 8;
+const CLOSED: u16 = 1 << 4;
+const FIRST: u16 = 1 << 2 | 1 << 4;
+
+const fn rule(rank: Rank, modes: u16, prints: bool) -> Rule {
+    Rule { rank, modes, prints }
+}
+
+/// The row of a command; `None` for a command that this model does not have.
+pub(super) const fn rule_of(command: CommandCode) -> Option<Rule> {
+    use CommandCode as C;
+    Some(match command {
+        C::DEVICE_TYPE | C::MODEL_PARAMETERS | C::ERROR_TEXT | C::REBOOT => rule(Rank::None, ANY, false),
+        C::SHORT_STATE | C::FULL_STATE | C::BEEP | C::CONTINUE_PRINT => rule(Rank::Any, ANY, false),
+        C::READ_TABLE | C::FONT_INFO | C::TABLE_STRUCTURE | C::FIELD_STRUCTURE => rule(Rank::System, ANY, false),
+        C::WRITE_TABLE => rule(Rank::System, ANY & !RECEIPT & !(1 << 1), false),
+        C::SET_TIME | C::SET_DATE => rule(Rank::System, CLOSED | 1 << 9, false),
+        C::CONFIRM_DATE => rule(Rank::System, 1 << 6, false),
+        C::Z_REPORT | C::X_REPORT => rule(Rank::Admin, OPEN, true),
+        C::CASH_IN | C::CASH_OUT => rule(Rank::Any, OPEN | CLOSED, true),
+        C::OPEN_SHIFT => rule(Rank::Any, CLOSED, true),
+        C::FN_OPEN_SHIFT | C::BEGIN_OPEN_SHIFT => rule(Rank::System, CLOSED, true),
+        C::BEGIN_CLOSE_SHIFT | C::FN_CLOSE_SHIFT => rule(Rank::System, OPEN, true),
+        C::BEGIN_CALCULATION_REPORT | C::CALCULATION_REPORT => rule(Rank::System, CLOSED, true),
+        C::OPEN_RECEIPT => rule(Rank::Any, FIRST, true),
+        C::LEGACY_SALE | C::LEGACY_BUY | C::LEGACY_SALE_RETURN | C::LEGACY_BUY_RETURN => {
+            rule(Rank::Any, FIRST | RECEIPT, true)
+        }
+        // The matrix asks for rank 30; cashier 1 got good answers to FF46 and FF4D (captures), and a receipt must be
+        // closed by who opened it.
+        C::OPERATION | C::OPERATION_TAG | C::CLOSE_RECEIPT => rule(Rank::Any, RECEIPT, true),
+        C::CLOSE_LEGACY | C::CANCEL_RECEIPT => rule(Rank::Any, RECEIPT, true),
+        C::SUBTOTAL => rule(Rank::Any, RECEIPT, false),
+        C::DOCUMENT_TAG => rule(Rank::Any, ANY, false),
+        C::FN_CANCEL_DOCUMENT
+        | C::FN_STATUS
+        | C::FN_NUMBER
+        | C::FN_EXPIRY
+        | C::FN_VERSION
+        | C::FN_REGISTRATION
+        | C::FN_DOCUMENT
+        | C::OPEN_DOCUMENT
+        | C::READ_DOCUMENT
+        | C::OFD_STATUS
+        | C::UNCONFIRMED_COUNT
+        | C::FN_RESOURCE
+        | C::SHIFT_STATE => rule(Rank::System, ANY, false),
+        _ => return None,
+    })
+}

@@ -1,0 +1,106 @@
+//! Faults that wait for their command.
+//!
+//! Owns: the counting of triggers, and what faults make of one command.
+//! Must never: carry a fault out.
+
+use crate::faults::{FaultError, FaultKind, FaultSpec, Trigger, When};
+use kassette_wire::shtrih::CommandCode;
+
+/// A fault with what is left of its trigger.
+#[derive(Debug, Clone)]
+struct Armed {
+    kind: FaultKind,
+    /// Only commands with this code count.
+    command: Option<CommandCode>,
+    left: u64,
+}
+
+/// All faults that have not happened yet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Faults(Vec<Armed>);
+
+/// Most faults armed at once; a script that arms more has lost its way.
+const MOST: usize = 10_000;
+
+impl Faults {
+    /// Arms a fault, or gives it back when it is to happen at once and needs no command for it.
+    pub fn arm(&mut self, spec: FaultSpec) -> Result<Option<FaultKind>, FaultError> {
+        let (command, left) = match &spec.trigger {
+            Trigger::Now if at_once(&spec.kind) => return Ok(Some(spec.kind)),
+            Trigger::Now => (None, 1),
+            Trigger::NthExchange(n) => (None, *n),
+            Trigger::Command { code, nth } => (Some(command_code(code)?), *nth),
+        };
+        if let FaultKind::StaleReply { of: Some(code) } = &spec.kind {
+            command_code(code)?;
+        }
+        if left == 0 {
+            return Err(FaultError::Zero);
+        }
+        if self.0.len() >= MOST {
+            return Err(FaultError::TooMany);
+        }
+        self.0.push(Armed {
+            kind: spec.kind,
+            command,
+            left,
+        });
+        Ok(None)
+    }
+
+    /// The faults whose moment this command is, in the order in which they were armed.
+    pub fn due(&mut self, command: CommandCode) -> Vec<FaultKind> {
+        let mut due = Vec::new();
+        self.0.retain_mut(|armed| {
+            if armed.command.is_none_or(|c| c == command) {
+                armed.left -= 1;
+            }
+            if armed.left == 0 {
+                due.push(armed.kind.clone());
+            }
+            armed.left > 0
+        });
+        due
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Faults of the device or its cable; the others are faults of an answer and wait for one.
+const fn at_once(kind: &FaultKind) -> bool {
+    !matches!(
+        kind,
+        FaultKind::DropReply { .. }
+            | FaultKind::Garble
+            | FaultKind::Error { .. }
+            | FaultKind::StaleReply { .. }
+            | FaultKind::LateReply { .. }
+    )
+}
+
+/// A code as the reference writes it.
+pub(super) fn command_code(text: &str) -> Result<CommandCode, FaultError> {
+    let bad = || FaultError::Code(text.to_owned());
+    let hex = text.bytes().all(|b| b.is_ascii_hexdigit());
+    let number = u16::from_str_radix(text, 16).map_err(|_| bad())?;
+    match (text.len(), number.to_be_bytes()) {
+        (2, [_, byte]) if hex => Ok(CommandCode::one(byte)),
+        (4, [prefix @ (0xFE | 0xFF), byte]) if hex => Ok(CommandCode::two(prefix, byte)),
+        _ => Err(bad()),
+    }
+}
+
+/// On which side of the work a fault of one command falls.
+pub(super) fn side(kind: &FaultKind) -> When {
+    match kind {
+        FaultKind::Unplug { when }
+        | FaultKind::Hang { when, .. }
+        | FaultKind::DropReply { when }
+        | FaultKind::Error { when, .. }
+        | FaultKind::PowerCut { when, .. } => *when,
+        FaultKind::Garble | FaultKind::StaleReply { .. } | FaultKind::LateReply { .. } => When::After,
+        _ => When::Before,
+    }
+}

@@ -1,0 +1,217 @@
+//! What a register says about itself, its clock and its settings (`shtrih-m.md` 3.1 to 3.3).
+//!
+//! Owns: commands FC, F7, 10, 11, 13, 6B, 26, FE F3, B0; 21 to 23; 1E, 1F, 2D, 2E.
+//! Must never: make a document.
+
+use super::config::LinkKind;
+use super::device::{Device, Outcome, Paper};
+use super::tables::{cell, cp1251_lossy};
+use crate::moment::Moment;
+use kassette_wire::shtrih::{
+    Answer, DeviceType, DmyDate, ErrorCode, FontInfo, FullState, Hms, Mode, ModelFlags, ModelParameters, Request,
+    ShortState, StateFlags, Submode, WriteTable,
+};
+
+/// Flags of a Retail-01F with paper (captures): both rolls, journal and receipt sensors, lever.
+const FLAGS_WITH_PAPER: u16 = 0x02B2;
+/// Receipt roll and receipt sensor.
+const PAPER_FLAGS: u16 = 0x0082;
+/// Bits of F7 (3.1): 13 cutter, 36 6B, 43 FN, 49 6B extended, 50 extended answers.
+const MODEL_FLAGS: u64 = 1 << 13 | 1 << 36 | 1 << 43 | 1 << 49 | 1 << 50;
+/// Behind the flags, as a Retail-01F of 2018 (captures: LEN 35): font widths, graphics line, digits of INN, RNM, long
+/// RNM and long serial, passwords 0 and 30, no Bluetooth, tax accrual in field 14, commands up to 255 bytes, graphics
+/// 40, 64 and 512 lines, FN table 18, OFD table 19.
+const MODEL_TAIL: [u8; 25] = [
+    12, 24, 1, 12, 20, 20, 16, 0, 0, 0, 0, 30, 0, 0, 0, 0, 14, 255, 0, 40, 64, 0, 2, 18, 19,
+];
+/// Fonts 1 to 7 of a Retail-01F: width of the area, width and height of a character (captures).
+const FONTS: [(u16, u8, u8); 7] = [
+    (504, 12, 25),
+    (504, 24, 45),
+    (504, 12, 19),
+    (504, 24, 25),
+    (510, 10, 19),
+    (504, 12, 25),
+    (504, 12, 25),
+];
+
+impl Device {
+    pub(super) fn identity(&mut self, request: &Request, operator: u8, now: Moment) -> Outcome {
+        match request {
+            Request::DeviceType => Ok(Answer::DeviceType(DeviceType {
+                kind: 0,
+                subtype: 0,
+                protocol: 1,
+                subprotocol: 14,
+                model: self.config.model_code,
+                language: 0,
+                name: cp1251_lossy(&self.config.model),
+            })),
+            Request::ModelParameters(asked) if asked.parameter == 1 => Ok(Answer::ModelParameters(ModelParameters {
+                flags: ModelFlags(MODEL_FLAGS | u64::from(self.config.switches.print_result) << 34),
+                tail: MODEL_TAIL.to_vec(),
+            })),
+            Request::ModelParameters(_) => Err(ErrorCode::BAD_PARAMETERS),
+            Request::ShortState(_) => Ok(Answer::ShortState(self.short_state(operator, now))),
+            Request::FullState(_) => self.full_state(operator, now).map(Answer::FullState),
+            Request::Beep(_) => Ok(Answer::Operator(Some(operator))),
+            Request::ErrorText(asked) => {
+                let code = ErrorCode(asked.error.unwrap_or(self.last_error));
+                Ok(Answer::ErrorText(cp1251_lossy(code.text())))
+            }
+            Request::FontInfo(asked) => self.font(asked.font),
+            Request::Reboot(_) => {
+                self.reboot = true;
+                Ok(Answer::Service(Vec::new()))
+            }
+            _ => self.continue_print(operator),
+        }
+    }
+
+    fn continue_print(&mut self, operator: u8) -> Outcome {
+        if self.paper == Paper::WaitsForContinue {
+            self.paper = Paper::Present;
+            Ok(Answer::Operator(Some(operator)))
+        } else {
+            Err(ErrorCode::WRONG_SUBMODE)
+        }
+    }
+
+    fn font(&self, font: u8) -> Outcome {
+        let at = usize::from(font).checked_sub(1).ok_or(ErrorCode::BAD_PARAMETERS)?;
+        let (width, char_width, char_height) = *FONTS.get(at).ok_or(ErrorCode::BAD_PARAMETERS)?;
+        Ok(Answer::FontInfo(FontInfo {
+            width,
+            char_width,
+            char_height,
+            fonts: FONTS.len() as u8,
+        }))
+    }
+
+    fn flags(&self) -> StateFlags {
+        let absent = matches!(self.paper, Paper::Absent | Paper::RanOut);
+        StateFlags(if absent {
+            FLAGS_WITH_PAPER & !PAPER_FLAGS
+        } else {
+            FLAGS_WITH_PAPER
+        })
+    }
+
+    fn short_state(&mut self, operator: u8, now: Moment) -> ShortState {
+        let operations = self.receipt.as_ref().map_or(0, |r| r.item_count() as u16).to_le_bytes();
+        let print_result = if self.is_printing(now) { 5 } else { 0 };
+        let state = ShortState {
+            operator,
+            flags: self.flags(),
+            mode: Mode(self.mode(now)),
+            submode: Submode(self.submode(now)),
+            operations_low: operations[0],
+            battery: 0x9A,
+            supply: 0xDE,
+            // Arbitrary on FN devices (captures); these stood in a Retail-01F.
+            legacy_errors: [0xC5, 0x01],
+            operations_high: operations[1],
+            reserved: [0xA7, 0x08, 0x00],
+            print_result: self.config.switches.print_result.then_some(print_result),
+        };
+        self.count_poll();
+        state
+    }
+
+    fn full_state(&mut self, operator: u8, now: Moment) -> Result<FullState, ErrorCode> {
+        let local = self.local(now);
+        let shift = self.storage.shift();
+        let serial: u64 = self.config.serial.parse().unwrap_or(u64::MAX);
+        let short = self.short_state(operator, now);
+        Ok(FullState {
+            operator,
+            firmware_version: *b"C1",
+            firmware_build: 28_013,
+            firmware_date: DmyDate {
+                day: 14,
+                month: 9,
+                year: 16,
+            },
+            hall_number: self.tables.number(cell(1, 1, 1)) as u8,
+            document_number: self.storage.last_fd() as u16,
+            flags: short.flags,
+            mode: short.mode,
+            submode: short.submode,
+            port: if self.config.link == LinkKind::Tcp { 128 } else { 0 },
+            fm_version: *b"NA",
+            fm_build: 0,
+            fm_date: DmyDate {
+                day: 1,
+                month: 1,
+                year: 16,
+            },
+            date: DmyDate::of(local).ok_or(ErrorCode(0x79))?,
+            time: Hms::of(local),
+            fm_flags: 0,
+            serial_low: serial as u32,
+            last_closed_shift: if shift.open {
+                shift.number.saturating_sub(1)
+            } else {
+                shift.number
+            },
+            fm_free_records: 0,
+            registrations: u8::from(!self.storage.registered_for().0.is_empty()),
+            registrations_left: 0,
+            inn: self.config.inn.parse().unwrap_or(0xFFFF_FFFF_FFFF),
+            tail: if self.config.switches.long_full_state {
+                vec![0, 0]
+            } else {
+                Vec::new()
+            },
+        })
+    }
+
+    pub(super) fn settings(&mut self, request: Request, now: Moment) -> Outcome {
+        match request {
+            Request::SetTime(set) => {
+                self.clock.set_time(set.time, now).ok_or(ErrorCode::BAD_PARAMETERS)?;
+                self.keep_clock();
+                Ok(Answer::Done)
+            }
+            Request::SetDate(set) => {
+                let midnight = Hms {
+                    hour: 0,
+                    minute: 0,
+                    second: 0,
+                };
+                set.date.at(midnight).map_err(|_| ErrorCode::BAD_DATE)?;
+                self.date_to_confirm = Some(set.date);
+                Ok(Answer::Done)
+            }
+            Request::ConfirmDate(set) => {
+                if self.date_to_confirm != Some(set.date) {
+                    return Err(ErrorCode::DATE_MISMATCH);
+                }
+                self.clock.set_date(set.date, now).ok_or(ErrorCode::BAD_DATE)?;
+                self.date_to_confirm = None;
+                self.keep_clock();
+                Ok(Answer::Done)
+            }
+            Request::WriteTable(write) => self.write_table(&write),
+            Request::ReadTable(read) => self.tables.read(read.cell).map(Answer::TableValue),
+            Request::TableStructure(asked) => self.tables.table_structure(asked.table).map(Answer::TableStructure),
+            Request::FieldStructure(asked) => self
+                .tables
+                .field_structure(asked.table, asked.field)
+                .map(Answer::FieldStructure),
+            _ => Err(ErrorCode::UNSUPPORTED),
+        }
+    }
+
+    fn write_table(&mut self, write: &WriteTable) -> Outcome {
+        let kept = self.tables.write(write.cell, &write.value, self.storage.shift().open)?;
+        self.memory.keep_cell(write.cell, kept);
+        self.memory_changed = true;
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn keep_clock(&mut self) {
+        self.memory.skew_ms = self.clock.skew_ms();
+        self.memory_changed = true;
+    }
+}

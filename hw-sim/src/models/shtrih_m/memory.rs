@@ -1,0 +1,43 @@
+//! What a register keeps through a power cut, besides its FN.
+//!
+//! Owns: the stored form: settings written by 1E, the clock's error, which FN is in, drawer money.
+//! Must never: hold an open document; that is lost with the power.
+
+use crate::fiscal_storage::{FnConfig, Troubles};
+use kassette_wire::shtrih::TableCell;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Stored as JSON beside the ledgers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Memory {
+    /// The FN that the rack file named when this was stored: another name there puts that one in.
+    pub named_fn: String,
+    /// The FN that is in.
+    pub fn_unit: FnConfig,
+    /// What is wrong with it on purpose.
+    pub troubles: Troubles,
+    /// Values written by 1E: table, row, field, value.
+    pub written: Vec<(u8, u16, u8, Vec<u8>)>,
+    /// Error of the clock.
+    pub skew_ms: i64,
+    /// Money put into the drawer less money taken out, commands 50 and 51.
+    pub drawer_kopecks: i64,
+    /// Numbers given to 50 and 51.
+    pub cash_documents: u16,
+}
+
+impl Memory {
+    pub fn written_cells(&self) -> BTreeMap<TableCell, Vec<u8>> {
+        let cells = self.written.iter();
+        cells
+            .map(|(table, row, field, value)| (TableCell::new(*table, *row, *field), value.clone()))
+            .collect()
+    }
+
+    pub fn keep_cell(&mut self, place: TableCell, value: Vec<u8>) {
+        self.written
+            .retain(|(t, r, f, _)| (*t, *r, *f) != (place.table, place.row, place.field));
+        self.written.push((place.table, place.row, place.field, value));
+    }
+}

@@ -1,0 +1,333 @@
+//! Receipts and drawer money (`shtrih-m.md` 3.5).
+//!
+//! Owns: commands 8D, FF46, FF4D, FF0C, FF45, 88, FF08, 89, and of the older set 80 to 83, 85, 50, 51.
+//! Must never: answer a closing before the receipt stands in the FN.
+
+use super::device::{Device, Outcome};
+use super::receipt::{NewItem, Payment, Receipt};
+use super::tables::{AUTO_SHIFT, cell};
+use super::tags::{self, BAD, Place, vat_of_byte, vat_of_row};
+use crate::fiscal_storage::document::walk;
+use crate::fiscal_storage::{Formed, Kind, code};
+use crate::moment::Moment;
+use kassette_wire::shtrih::{
+    Answer, CashDone, CloseLegacy, CloseLegacyDone, CloseReceipt, CloseReceiptDone, ErrorCode, LegacyOperation,
+    OperationV2, Request, Subtotal,
+};
+use kassette_wire::value::{FdNumber, FiscalSign, Kopecks, Quantity};
+
+/// 1/1/14: the host must pass taxes.
+const TAX_ACCRUAL: kassette_wire::shtrih::TableCell = cell(1, 1, 14);
+/// 1/1/23: zero receipts are forbidden.
+const ZERO_FORBIDDEN: kassette_wire::shtrih::TableCell = cell(1, 1, 23);
+
+impl Device {
+    pub(super) fn sale_command(&mut self, request: Request, operator: u8, now: Moment) -> Outcome {
+        match request {
+            Request::OpenReceipt(open) => {
+                let receipt = Receipt::of_8d(open.kind.code(), operator).ok_or(ErrorCode::BAD_PARAMETERS)?;
+                self.open_receipt(receipt, now)?;
+                Ok(Answer::Operator(Some(operator)))
+            }
+            Request::Operation(item) => self.item(&item, operator, now),
+            Request::OperationTag(tags) => self.item_tags(&tags.tlv, operator),
+            Request::DocumentTag(tags) => self.document_tags(&tags.tlv, operator),
+            Request::CloseReceipt(close) => self.close(&close, operator, now),
+            Request::CancelReceipt(_) => {
+                self.own_receipt(operator)?;
+                self.receipt = None;
+                Ok(Answer::Operator(Some(operator)))
+            }
+            Request::FnCancelDocument(_) => self.cancel_fn_document(),
+            Request::Subtotal(_) => {
+                let total = money(self.own_receipt(operator)?.total())?;
+                Ok(Answer::Subtotal(Subtotal { operator, total }))
+            }
+            Request::LegacySale(item) => self.legacy_item(&item, 0, operator, now),
+            Request::LegacyBuy(item) => self.legacy_item(&item, 1, operator, now),
+            Request::LegacySaleReturn(item) => self.legacy_item(&item, 2, operator, now),
+            Request::LegacyBuyReturn(item) => self.legacy_item(&item, 3, operator, now),
+            Request::CloseLegacy(close) => self.close_legacy(&close, operator, now),
+            Request::CashIn(movement) => self.move_cash(movement.amount, true, operator, now),
+            Request::CashOut(movement) => self.move_cash(movement.amount, false, operator, now),
+            _ => Err(ErrorCode::UNSUPPORTED),
+        }
+    }
+
+    /// The receipt that is open, if this operator opened it.
+    fn own_receipt(&mut self, operator: u8) -> Result<&mut Receipt, ErrorCode> {
+        match &mut self.receipt {
+            Some(receipt) if receipt.operator == operator => Ok(receipt),
+            Some(_) => Err(ErrorCode::OTHER_OPERATOR),
+            None => Err(ErrorCode::RECEIPT_CLOSED),
+        }
+    }
+
+    fn kind(receipt: &Receipt) -> Kind {
+        if receipt.correction {
+            Kind::Correction
+        } else {
+            Kind::Receipt
+        }
+    }
+
+    /// Opens a receipt; the FN is asked at once whether it would take one.
+    fn open_receipt(&mut self, receipt: Receipt, now: Moment) -> Result<(), ErrorCode> {
+        if receipt.correction && self.config.ffd != super::Ffd::V12 {
+            return Err(ErrorCode::BAD_PARAMETERS);
+        }
+        if self.begun.is_some() {
+            return Err(ErrorCode(code::STATE));
+        }
+        if !self.storage.shift().open {
+            let before = self.config.switches.receipt_opens_shift || self.tables.number(AUTO_SHIFT) == 2;
+            if before {
+                self.open_shift(receipt.operator, now)?;
+            } else if self.tables.number(AUTO_SHIFT) == 0 {
+                return Err(ErrorCode::SHIFT_NOT_OPEN);
+            } else {
+                // The shift opens when the receipt is closed; until then the FN cannot be asked.
+                let time = self.local(now);
+                self.storage.permits(Kind::ShiftOpen, time, now).map_err(ErrorCode)?;
+                self.receipt = Some(receipt);
+                return Ok(());
+            }
+        }
+        let time = self.local(now);
+        self.storage
+            .permits(Self::kind(&receipt), time, now)
+            .map_err(ErrorCode)?;
+        self.receipt = Some(receipt);
+        Ok(())
+    }
+
+    fn item(&mut self, item: &OperationV2, operator: u8, now: Moment) -> Outcome {
+        if self.receipt.is_none() {
+            let receipt = Receipt::of_ff46(item.kind.code(), operator).ok_or(ErrorCode::BAD_PARAMETERS)?;
+            self.open_receipt(receipt, now)?;
+        }
+        let vat = vat_of_byte(item.vat.0, &self.tables, &self.config.switches).ok_or(ErrorCode::BAD_PARAMETERS)?;
+        if item.department > 16 && item.department != 255 {
+            return Err(ErrorCode::BAD_PARAMETERS);
+        }
+        let new = NewItem {
+            name: &item.name,
+            quantity: item.quantity,
+            price: item.price,
+            sum: item.sum,
+            vat,
+            method: item.method,
+            subject: item.subject,
+        };
+        self.add_item(&new, item.kind.code(), operator)?;
+        Ok(Answer::Done)
+    }
+
+    /// Adds an item whose direction (numbered as tag 1054) must be that of the receipt.
+    fn add_item(&mut self, new: &NewItem<'_>, sign: u8, operator: u8) -> Result<(), ErrorCode> {
+        let marked = (30..=33).contains(&new.subject);
+        if marked && self.config.registration.extended_mode & 0x10 == 0 {
+            return Err(ErrorCode(0xA0));
+        }
+        let (ffd, mismatch) = (
+            self.config.ffd,
+            if self.config.switches.sum_mismatch_is_5e {
+                0x5E
+            } else {
+                BAD
+            },
+        );
+        let receipt = self.own_receipt(operator)?;
+        if receipt.sign != sign {
+            return Err(ErrorCode::WRONG_RECEIPT_TYPE);
+        }
+        receipt.add_item(new, ffd, mismatch).map_err(ErrorCode)
+    }
+
+    fn item_tags(&mut self, tlv: &[u8], operator: u8) -> Outcome {
+        let (ffd, generation) = (self.config.ffd, self.generation());
+        let receipt = self.own_receipt(operator)?;
+        let before = receipt.item_tags().ok_or(ErrorCode::BAD_PARAMETERS)?;
+        tags::check(tlv, before, Place::Item, ffd, generation).map_err(ErrorCode)?;
+        receipt.add_item_tags(tlv).map_err(ErrorCode)?;
+        Ok(Answer::Done)
+    }
+
+    /// FF0C goes to the open receipt or the begun report; without either the FN has no document to take it.
+    fn document_tags(&mut self, tlv: &[u8], operator: u8) -> Outcome {
+        let (ffd, generation) = (self.config.ffd, self.generation());
+        self.storage.alive().map_err(ErrorCode)?;
+        if let Some(begun) = &mut self.begun {
+            let place = Self::report_place(begun.kind);
+            tags::check(tlv, &begun.tags, place, ffd, generation).map_err(ErrorCode)?;
+            begun.tags.extend_from_slice(tlv);
+            return Ok(Answer::Done);
+        }
+        if self.receipt.is_none() {
+            return Err(ErrorCode(code::STATE));
+        }
+        let receipt = self.own_receipt(operator)?;
+        tags::check(tlv, receipt.host_tags(), receipt.place(), ffd, generation).map_err(ErrorCode)?;
+        receipt.add_tags(tlv).map_err(ErrorCode)?;
+        Ok(Answer::Done)
+    }
+
+    fn cancel_fn_document(&mut self) -> Outcome {
+        self.storage.alive().map_err(ErrorCode)?;
+        let open = self.receipt.take().is_some() | self.begun.take().is_some();
+        if open {
+            Ok(Answer::Done)
+        } else {
+            Err(ErrorCode(code::STATE))
+        }
+    }
+
+    fn close(&mut self, close: &CloseReceipt, operator: u8, now: Moment) -> Outcome {
+        if close.text.len() > 64 {
+            return Err(ErrorCode::BAD_LENGTH);
+        }
+        let paid = close.payments.map(Kopecks::get);
+        let host_taxes = self.tables.number(TAX_ACCRUAL) == 1;
+        let payment = Payment {
+            sums: [paid[0], paid[1..13].iter().sum(), paid[13], paid[14], paid[15]],
+            rounding: u64::from(close.rounding),
+            tax_system: self.tax_system(close.tax_system)?,
+            taxes: host_taxes.then(|| close.taxes.map(Kopecks::get)),
+        };
+        let (formed, change) = self.settle(&payment, operator, now)?;
+        Ok(Answer::CloseReceipt(CloseReceiptDone {
+            change: money(change)?,
+            fd: FdNumber(formed.fd),
+            fp: FiscalSign(formed.fp),
+            time: self.extended(formed.time),
+        }))
+    }
+
+    /// Exactly one bit, and one of the registration. 0 is doubtful (3.5, unverified).
+    fn tax_system(&self, given: u8) -> Result<u8, ErrorCode> {
+        let registered = self.config.registration.tax_systems;
+        let default = self.config.switches.zero_tax_system_is_default && registered.count_ones() == 1;
+        let chosen = if given == 0 && default { registered } else { given };
+        if chosen.count_ones() == 1 && chosen & registered != 0 {
+            Ok(chosen)
+        } else {
+            Err(ErrorCode::BAD_PARAMETERS)
+        }
+    }
+
+    /// Checks the money, makes the document, and only then forgets the receipt.
+    fn settle(&mut self, payment: &Payment, operator: u8, now: Moment) -> Result<(Formed, u64), ErrorCode> {
+        let zero_forbidden = self.tables.number(ZERO_FORBIDDEN) == 1;
+        let receipt = self.own_receipt(operator)?.clone();
+        let (total, change) = receipt.settle(payment, zero_forbidden).map_err(ErrorCode)?;
+        let pays_out = matches!(receipt.sign, 2 | 3);
+        if pays_out && payment.sums[0] - change > self.drawer() {
+            return Err(ErrorCode::NOT_ENOUGH_CASH);
+        }
+        if receipt.correction && !correction_is_whole(receipt.host_tags()) {
+            return Err(ErrorCode::TLV_INCOMPLETE);
+        }
+        if !self.storage.shift().open {
+            self.open_shift(operator, now)?;
+        }
+        let cashier = self.cashier(operator);
+        let over_total = self.config.switches.vat_rounded_over_total;
+        let facts = &self.config.registration;
+        let body = receipt.body(payment, total, change, over_total, facts, self.config.ffd, &cashier);
+        let formed = self.form(Self::kind(&receipt), body, now)?;
+        self.receipt = None;
+        self.start_printing(Some(receipt.status), now);
+        Ok((formed, change))
+    }
+
+    fn legacy_item(&mut self, item: &LegacyOperation, kind: u8, operator: u8, now: Moment) -> Outcome {
+        let vat = vat_of_row(item.taxes[0], &self.tables, &self.config.switches).ok_or(ErrorCode::BAD_PARAMETERS)?;
+        let millionths = item.quantity_thousandths.checked_mul(1000).ok_or(ErrorCode(0x60))?;
+        let quantity = Quantity::from_millionths(millionths).map_err(|_| ErrorCode(0x60))?;
+        let fresh = Receipt::of_8d(kind, operator).ok_or(ErrorCode::BAD_PARAMETERS)?;
+        let sign = fresh.sign;
+        let opened_here = self.receipt.is_none();
+        if opened_here {
+            self.open_receipt(fresh, now)?;
+        }
+        // The older set says nothing of tags 1214 and 1212: full settlement of goods.
+        let new = NewItem {
+            name: &item.text,
+            quantity,
+            price: item.price,
+            sum: None,
+            vat,
+            method: 4,
+            subject: 1,
+        };
+        let added = self.add_item(&new, sign, operator);
+        if added.is_err() && opened_here {
+            self.receipt = None;
+        }
+        added?;
+        Ok(Answer::Operator(Some(operator)))
+    }
+
+    fn close_legacy(&mut self, close: &CloseLegacy, operator: u8, now: Moment) -> Outcome {
+        // 17/1/3 = 2, which the format requires, leaves no discount on a receipt.
+        if close.discount != 0 {
+            return Err(ErrorCode::ILLEGAL_WITH_SETTINGS);
+        }
+        let registered = self.config.registration.tax_systems;
+        if registered.count_ones() != 1 {
+            return Err(ErrorCode::ILLEGAL_WITH_SETTINGS);
+        }
+        let paid = close.payments.map(Kopecks::get);
+        let payment = Payment {
+            sums: [paid[0], paid[1..].iter().sum(), 0, 0, 0],
+            rounding: 0,
+            tax_system: registered,
+            taxes: None,
+        };
+        let (_, change) = self.settle(&payment, operator, now)?;
+        Ok(Answer::CloseLegacy(CloseLegacyDone {
+            operator,
+            change: money(change)?,
+        }))
+    }
+
+    /// Cash in the drawer: what receipts brought and took, and commands 50 and 51.
+    fn drawer(&self) -> u64 {
+        let all = i128::from(self.storage.cash_balance()) + i128::from(self.memory.drawer_kopecks);
+        u64::try_from(all).unwrap_or(0)
+    }
+
+    fn move_cash(&mut self, amount: Kopecks, inwards: bool, operator: u8, now: Moment) -> Outcome {
+        if !inwards && amount.get() > self.drawer() {
+            return Err(ErrorCode::NOT_ENOUGH_CASH);
+        }
+        let signed = if inwards { amount.signed() } else { -amount.signed() };
+        self.memory.drawer_kopecks = self.memory.drawer_kopecks.saturating_add(signed);
+        self.memory.cash_documents = self.memory.cash_documents.wrapping_add(1);
+        self.memory_changed = true;
+        self.start_printing(None, now);
+        Ok(Answer::Cash(CashDone {
+            operator,
+            document: self.memory.cash_documents,
+        }))
+    }
+}
+
+fn money(kopecks: u64) -> Result<Kopecks, ErrorCode> {
+    Kopecks::new(kopecks).map_err(|_| ErrorCode(0x60))
+}
+
+/// A correction names its type and basis; by order of the tax service also the order's number (`fn-ffd-ofd` C.5).
+fn correction_is_whole(host: &[u8]) -> bool {
+    let Some(tags) = walk(host) else { return false };
+    let value = |tag: u16| tags.iter().find(|(t, _)| *t == tag).map(|(_, v)| *v);
+    let Some(basis) = value(1174).and_then(walk) else {
+        return false;
+    };
+    let has = |tag: u16| basis.iter().any(|(t, _)| *t == tag);
+    match value(1173) {
+        Some([0]) => has(1178),
+        Some([1]) => has(1178) && has(1179),
+        _ => false,
+    }
+}

@@ -1,0 +1,205 @@
+//! Shifts and reports (`shtrih-m.md` 3.4).
+//!
+//! Owns: commands E0, FF41, FF0B, FF42, FF43, 41, 40, FF40, FF37, FF38, and what the register writes into reports.
+//! Must never: open a shift that nobody asked for, unless 24/1/13 or a switch says so.
+
+use super::device::{Begun, Device, Outcome};
+use super::tables::EXTENDED_ANSWERS;
+use super::tags::Place;
+use crate::fiscal_storage::document::{Body, walk};
+use crate::fiscal_storage::{Formed, Kind, code};
+use crate::moment::Moment;
+use kassette_wire::shtrih::{
+    Answer, CalculationReport, ErrorCode, Request, ShiftClosed, ShiftOpened, ShiftState, YmdDate,
+};
+use kassette_wire::value::{FdNumber, FiscalSign, LocalTime, ShiftNumber};
+
+/// Version of the register model, tag 1188.
+const MODEL_VERSION: &str = "001";
+
+impl Device {
+    pub(super) fn shift_command(&mut self, request: &Request, operator: u8, now: Moment) -> Outcome {
+        match request {
+            Request::OpenShift(_) => {
+                self.open_shift(operator, now)?;
+                Ok(Answer::Operator(Some(operator)))
+            }
+            Request::FnOpenShift(_) => {
+                let Formed { fd, fp, shift, .. } = self.open_shift(operator, now)?;
+                let (shift, fd, fp) = (ShiftNumber(u32::from(shift)), FdNumber(fd), FiscalSign(fp));
+                Ok(Answer::ShiftOpened(ShiftOpened { shift, fd, fp }))
+            }
+            Request::ZReport(_) => {
+                self.close_shift(operator, now)?;
+                Ok(Answer::Operator(Some(operator)))
+            }
+            Request::FnCloseShift(_) => {
+                let Formed {
+                    fd, fp, shift, time, ..
+                } = self.close_shift(operator, now)?;
+                let (shift, fd, fp) = (ShiftNumber(u32::from(shift)), FdNumber(fd), FiscalSign(fp));
+                Ok(Answer::ShiftClosed(ShiftClosed {
+                    shift,
+                    fd,
+                    fp,
+                    time: self.extended(time),
+                }))
+            }
+            Request::XReport(_) => {
+                self.start_printing(None, now);
+                Ok(Answer::Operator(Some(operator)))
+            }
+            Request::ShiftState(_) => {
+                let shift = self.storage.shift();
+                let number = ShiftNumber(u32::from(shift.number));
+                Ok(Answer::ShiftState(ShiftState {
+                    state: u8::from(shift.open),
+                    shift: number,
+                    receipt: shift.receipts,
+                }))
+            }
+            Request::BeginOpenShift(_) => self.begin(Kind::ShiftOpen, now),
+            Request::BeginCloseShift(_) => self.begin(Kind::ShiftClose, now),
+            Request::BeginCalculationReport(_) => self.begin(Kind::CalculationState, now),
+            _ => self.calculation_report(now),
+        }
+    }
+
+    fn begin(&mut self, kind: Kind, now: Moment) -> Outcome {
+        if self.begun.is_some() {
+            return Err(ErrorCode(code::STATE));
+        }
+        let time = self.local(now);
+        self.storage.permits(kind, time, now).map_err(ErrorCode)?;
+        self.begun = Some(Begun { kind, tags: Vec::new() });
+        Ok(Answer::Done)
+    }
+
+    /// The document that was begun, if it is of this kind; a begun document of another kind is in the way.
+    fn begun_tags(&mut self, kind: Kind) -> Result<Vec<u8>, ErrorCode> {
+        match &self.begun {
+            Some(begun) if begun.kind != kind => Err(ErrorCode(code::STATE)),
+            _ => Ok(self.begun.take().map(|b| b.tags).unwrap_or_default()),
+        }
+    }
+
+    /// Opens the shift: E0, FF0B, or the register by itself.
+    pub(super) fn open_shift(&mut self, operator: u8, now: Moment) -> Result<Formed, ErrorCode> {
+        let tags = self.begun_tags(Kind::ShiftOpen)?;
+        let body = self.report_body(tags, operator, true);
+        let formed = self.form(Kind::ShiftOpen, body, now)?;
+        self.start_printing(None, now);
+        Ok(formed)
+    }
+
+    fn close_shift(&mut self, operator: u8, now: Moment) -> Result<Formed, ErrorCode> {
+        let tags = self.begun_tags(Kind::ShiftClose)?;
+        let body = self.report_body(tags, operator, false);
+        let formed = self.form(Kind::ShiftClose, body, now)?;
+        self.start_printing(None, now);
+        Ok(formed)
+    }
+
+    fn calculation_report(&mut self, now: Moment) -> Outcome {
+        if self.begun.as_ref().is_none_or(|b| b.kind != Kind::CalculationState) {
+            return Err(ErrorCode(code::STATE));
+        }
+        let mut body = Body::from_tlv(self.begun_tags(Kind::CalculationState)?);
+        body.byte(1209, self.config.ffd.tag_value());
+        let formed = self.form(Kind::CalculationState, body, now)?;
+        self.start_printing(None, now);
+        let queue = self.storage.queue(now);
+        let none = YmdDate {
+            year: 0,
+            month: 0,
+            day: 0,
+        };
+        Ok(Answer::CalculationReport(CalculationReport {
+            fd: FdNumber(formed.fd),
+            fp: FiscalSign(formed.fp),
+            unconfirmed: u32::from(queue.length),
+            first_unconfirmed: queue.first_time.and_then(YmdDate::of).unwrap_or(none),
+            time: self.extended(formed.time),
+        }))
+    }
+
+    /// DATE_TIME behind an answer, with 17/1/36 = 1.
+    pub(super) fn extended(&self, time: LocalTime) -> Option<LocalTime> {
+        (self.tables.number(EXTENDED_ANSWERS) == 1).then_some(time)
+    }
+
+    /// Host tags, the cashier where the host gave none, and versions.
+    fn report_body(&self, tags: Vec<u8>, operator: u8, opening: bool) -> Body {
+        let named = walk(&tags).unwrap_or_default().iter().any(|(tag, _)| *tag == 1021);
+        let mut body = Body::from_tlv(tags);
+        let cashier = self.cashier(operator);
+        if !named && !cashier.is_empty() {
+            body.text(1021, &cashier);
+        }
+        if opening {
+            body.text(1188, MODEL_VERSION).byte(1189, self.config.ffd.tag_value());
+        }
+        body.byte(1209, self.config.ffd.tag_value());
+        body
+    }
+
+    /// Where tags of FF0C go while a report is begun.
+    pub(super) const fn report_place(kind: Kind) -> Place {
+        match kind {
+            Kind::ShiftOpen => Place::ShiftOpen,
+            Kind::ShiftClose => Place::ShiftClose,
+            _ => Place::CalculationState,
+        }
+    }
+
+    /// Content of the registration report (`fn-ffd-ofd` C.4, column Rg).
+    pub(super) fn registration_body(&self) -> Body {
+        let (config, facts) = (&self.config, &self.config.registration);
+        let mode = |bit: u8| facts.work_mode >> bit & 1;
+        let mut body = Body::new();
+        body.padded(1037, &config.rnm, 20).padded(1018, &config.inn, 12);
+        body.text(1013, &config.serial).text(1048, &facts.user_name);
+        body.text(1009, &facts.address).text(1187, &facts.place);
+        body.byte(1062, facts.tax_systems)
+            .byte(1002, mode(1))
+            .byte(1001, mode(2))
+            .byte(1056, mode(0));
+        if config.ffd == super::Ffd::V12 {
+            body.u32(1290, conditions(facts.work_mode, facts.extended_mode));
+        } else {
+            body.byte(1109, mode(3)).byte(1110, mode(4)).byte(1108, mode(5));
+            body.byte(1207, facts.extended_mode & 1)
+                .byte(1193, facts.extended_mode >> 1 & 1);
+            body.byte(1126, facts.extended_mode >> 2 & 1)
+                .byte(1221, facts.extended_mode >> 3 & 1);
+        }
+        for (tag, text) in [
+            (1046, &facts.ofd_name),
+            (1060, &facts.tax_site),
+            (1117, &facts.sender_email),
+        ] {
+            if !text.is_empty() {
+                body.text(tag, text);
+            }
+        }
+        if !facts.ofd_inn.is_empty() {
+            body.padded(1017, &facts.ofd_inn, 12);
+        }
+        if !facts.automat.is_empty() {
+            body.text(1036, &facts.automat);
+        }
+        body.text(1021, &self.cashier(30)).text(1188, MODEL_VERSION);
+        let ffd = config.ffd.tag_value();
+        body.byte(1189, ffd).byte(1190, ffd).byte(1209, ffd);
+        body
+    }
+}
+
+/// Tag 1290 from the work mode bits (`fn-ffd-ofd` A.4) in the numbering of C.5.
+fn conditions(mode: u8, extended: u8) -> u32 {
+    const FROM_MODE: [(u8, u8); 5] = [(3, 9), (4, 2), (5, 5), (6, 15), (7, 16)];
+    const FROM_EXTENDED: [(u8, u8); 8] = [(0, 6), (1, 10), (2, 11), (3, 1), (4, 8), (5, 12), (6, 13), (7, 14)];
+    let bits =
+        |byte: u8, map: &[(u8, u8)]| -> u32 { map.iter().map(|(from, to)| u32::from(byte >> from & 1) << to).sum() };
+    bits(mode, &FROM_MODE) | bits(extended, &FROM_EXTENDED)
+}

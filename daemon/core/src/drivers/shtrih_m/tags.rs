@@ -9,7 +9,7 @@ use kassette_receipts::model::{Buyer, Item, Payments, Receipt};
 use kassette_wire::codes::Code;
 use kassette_wire::ffd::{Tag, Tlv, TlvError, TlvList};
 use kassette_wire::shtrih::{OperationKind, ReceiptKind, TaxSystemBit, VatCode};
-use kassette_wire::value::Kopecks;
+use kassette_wire::value::{Inn, Kopecks};
 
 /// Why a receipt cannot be made by this driver.
 pub(super) type Cannot = (Code, String);
@@ -19,6 +19,9 @@ pub const KEY_ATTRIBUTE_NAME: &str = "Kassette";
 
 /// Most TLV bytes in one FF0C or FF4D (`shtrih-m` 3.5).
 const TLV_MAX: usize = 250;
+
+/// A 10-digit number padded with spaces was refused with 33 by a real register (captures).
+const CASHIER_INN_DIGITS: usize = 12;
 
 /// Rates in table 6 of the register, in hundredths of a percent (`shtrih-m` 3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -236,11 +239,12 @@ pub(super) fn document_tags(order: &ReceiptOrder) -> Result<Vec<Tlv>, Cannot> {
     push_text(&mut tags, Tag::BUYER_CONTACT, contact)?;
     if let Some(cashier) = &receipt.cashier {
         push_text(&mut tags, Tag::CASHIER, Some(&cashier.name))?;
-        push_text(
-            &mut tags,
-            Tag::CASHIER_INN,
-            cashier.inn.as_ref().map(|inn| inn.as_str()),
-        )?;
+        let inn = cashier.inn.as_ref().map(Inn::as_str);
+        if inn.is_some_and(|inn| inn.len() != CASHIER_INN_DIGITS) {
+            let text = "tag 1203: a cashier's INN is a person's, of 12 digits";
+            return Err((Code::ReceiptInvalid, text.to_owned()));
+        }
+        push_text(&mut tags, Tag::CASHIER_INN, inn)?;
     }
     push_text(&mut tags, Tag::SETTLEMENT_ADDRESS, receipt.address.as_deref())?;
     push_text(&mut tags, Tag::SETTLEMENT_PLACE, receipt.place.as_deref())?;

@@ -3,6 +3,8 @@
 //! Owns: what a test or a person relies on who starts the binary.
 //! Must never: wait for time where there is an event, or touch a process it did not start.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod simulator;
 
 use serde_json::{Value, json};
@@ -171,53 +173,50 @@ fn the_shipped_scenario_starts_eight_registers_of_two_tenants() {
     assert_eq!(owners.len(), 2, "{owners:?}");
 }
 
-#[test]
-fn requests_that_make_no_sense_are_refused_with_a_reason() {
-    let simulator = Simulator::start(&rack_of(2, "pty"));
-    let fault = |kind: Value| (format!("/registers/000000000001/faults"), json!({ "kind": kind }));
-    let cases = [
-        (fault(json!("melt")), 400, "melt"),
-        (fault(json!({ "ofd_down": { "down": true } })), 501, "no OFD"),
-        (fault(json!({ "error": { "code": 300, "when": "before" } })), 400, "300"),
+/// Path, body, status, part of the text.
+fn senseless_requests() -> Vec<(&'static str, Value, u16, &'static str)> {
+    const FIRST: &str = "/registers/000000000001/faults";
+    const REPLUG: &str = "/registers/000000000001/replug";
+    vec![
+        (FIRST, json!({ "kind": "melt" }), 400, "melt"),
         (
-            (String::from("/registers/77/hold"), json!({})),
-            404,
-            "there is no register 77",
+            FIRST,
+            json!({ "kind": { "ofd_down": { "down": true } } }),
+            501,
+            "no OFD",
         ),
         (
-            (String::from("/registers/000000000001/step"), json!({ "count": 0 })),
+            FIRST,
+            json!({ "kind": { "error": { "code": 300, "when": "before" } } }),
+            400,
+            "300",
+        ),
+        (FIRST, json!([{ "kind": "garble" }, { "kind": "melt" }]), 400, "melt"),
+        ("/registers/77/hold", json!({}), 404, "there is no register 77"),
+        (
+            "/registers/000000000001/step",
+            json!({ "count": 0 }),
             400,
             "accepted: 1 to",
         ),
+        (REPLUG, json!({ "name": "../x" }), 400, "cannot name a port"),
+        (REPLUG, json!({ "name": "000000000002" }), 409, "in use"),
         (
-            (
-                String::from("/registers/000000000001/replug"),
-                json!({ "name": "../x" }),
-            ),
-            400,
-            "cannot name a port",
-        ),
-        (
-            (
-                String::from("/registers/000000000001/replug"),
-                json!({ "name": "000000000002" }),
-            ),
-            409,
-            "in use",
-        ),
-        (
-            (
-                String::from("/swap"),
-                json!({ "registers": ["000000000001", "000000000001"] }),
-            ),
+            "/swap",
+            json!({ "registers": ["000000000001", "000000000001"] }),
             400,
             "two registers",
         ),
-        ((String::from("/clock"), json!({ "shift": 1 })), 400, "shift_ms"),
-        ((String::from("/melt"), json!({})), 404, "no such route"),
-    ];
-    for ((path, body), status, part) in cases {
-        let (found, answer) = simulator.try_post(&path, &body);
+        ("/clock", json!({ "shift": 1 }), 400, "shift_ms"),
+        ("/melt", json!({}), 404, "no such route"),
+    ]
+}
+
+#[test]
+fn requests_that_make_no_sense_are_refused_with_a_reason_and_change_nothing() {
+    let simulator = Simulator::start(&rack_of(2, "pty"));
+    for (path, body, status, part) in senseless_requests() {
+        let (found, answer) = simulator.try_post(path, &body);
         assert_eq!(found, status, "{path} {body}: {answer}");
         assert!(
             answer["error"].as_str().unwrap().contains(part),

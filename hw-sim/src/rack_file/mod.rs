@@ -4,6 +4,7 @@
 //! Must never: accept a key it does not know, or report one mistake when there are several.
 
 mod generate;
+mod model;
 mod section;
 
 pub use generate::{Generated, generate};
@@ -13,9 +14,10 @@ use crate::faults::{FaultKind, FaultSpec};
 use crate::fiscal_storage::{CalendarDay, FnConfig, Phase};
 use crate::host::line::tcp_address;
 use crate::host::pty::check_name;
-use crate::models::shtrih_m::{Config, Ffd, LinkKind, Timing};
+use crate::models::shtrih_m::{Config, Ffd, LinkKind, Registration, Timing};
 use kassette_wire::fiscal::compute_rnm;
-use kassette_wire::value::{FnNumber, Inn, RegisterSerial, Rnm};
+use kassette_wire::value::{FnNumber, Inn, RegisterSerial, Rnm, Vendor};
+use model::read_model;
 use section::{Problems, Section, one_line, shown};
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -25,6 +27,8 @@ use toml::Value;
 /// Longest time a command may take by the rack file: the longest wait of the vendor's own drivers (`shtrih-m.md` 1.2:
 /// 120 s for E0) with room to make them give up.
 const MAX_COMMAND_MS: u64 = 600_000;
+/// Largest error of a clock: ten years, far past every rule that could notice it.
+const MAX_SKEW_SECONDS: u64 = 315_360_000;
 
 /// A whole rack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,123 +122,64 @@ fn check_unique(registers: &[Entry], problems: &Problems) {
     }
 }
 
-fn is<T: FromStr>(text: &String) -> bool {
-    text.parse::<T>().is_ok()
-}
-
 fn read_register(mut s: Section<'_>, problems: &Problems) -> Option<Entry> {
-    s.need_valid("vendor", "\"shtrih-m\"", |v: &String| v == "shtrih-m");
+    let vendor = s.need_parsed::<Vendor>("vendor", "\"shtrih-m\"");
     let model = read_model(&mut s);
-    let serial = s.need_valid("serial", "1 to 20 letters, digits or dashes", is::<RegisterSerial>);
-    let inn = s.need_valid("inn", "10 or 12 digits with right check digits", is::<Inn>);
-    let given_rnm = s.read_valid("rnm", "16 digits, or leave it out to have it computed", is::<Rnm>);
+    let serial = s.need_parsed::<RegisterSerial>("serial", "1 to 20 letters, digits or dashes");
+    let inn = s.need_parsed::<Inn>("inn", "10 or 12 digits with right check digits");
+    let rnm = s.read_parsed::<Rnm>("rnm", "16 digits, or leave it out to have it computed");
     let ffd = s.read::<Ffd>("ffd", "\"1.05\" or \"1.2\"").unwrap_or_default();
     let link = s.read::<LinkKind>("link", "\"pty\" or \"tcp\"").unwrap_or_default();
-    let port = read_port(&mut s, link, serial.as_deref());
+    let port = read_port(&mut s, link, serial.as_ref());
     let timing = read_timing(&mut s);
-    let fn_unit = s.table("fn").map_or_else(
-        || {
-            s.wrong(
-                "fn",
-                "is missing; write fn = { number = \"9999…\", expiry = \"2027-12-01\" }",
-            );
-            None
-        },
-        read_fn,
-    );
+    let fn_unit = read_fn(&mut s);
     let switches = s.defaulted("switches");
-    let mut registration: crate::models::shtrih_m::Registration = s.defaulted("registration");
-    let skew = s.read_valid("clock_skew", "seconds from -315360000 to 315360000", |v: &i64| {
-        v.abs() <= 315_360_000
-    });
-    if let Some(zone) = read_zone(&mut s) {
-        registration.zone_minutes = zone;
-    }
+    let registration = read_registration(&mut s);
+    let clock_skew_seconds = read_skew(&mut s);
     let faults = read_faults(&mut s, problems);
     s.finish();
 
+    // From here on nothing is read: what is missing has been noted above.
+    let (Vendor::ShtrihM, (model, model_code)) = (vendor?, model?);
     let (serial, inn) = (serial?, inn?);
-    let (model, model_code) = model?;
-    let own_inn: Inn = inn.parse().ok()?;
-    let rnm = given_rnm.or_else(|| made_up_rnm(&own_inn, &serial))?;
+    let rnm = rnm.or_else(|| made_up_rnm(&inn, serial.as_str()))?;
     let config = Config {
         model,
         model_code,
-        serial,
-        inn,
-        rnm,
+        serial: serial.to_string(),
+        inn: inn.to_string(),
+        rnm: rnm.to_string(),
         ffd,
         fn_unit: fn_unit?,
         registration,
         timing,
         link,
         switches,
-        clock_skew_seconds: skew.unwrap_or(0),
+        clock_skew_seconds,
     };
     let port = port?;
     Some(Entry { config, port, faults })
 }
 
-/// Names and codes of `shtrih-m.md` 7 that stand in exactly one reading.
-const MODELS: &[(&str, u8)] = &[
-    ("ШТРИХ-МПЕЙ-Ф", 16),
-    ("NCR-001Ф", 17),
-    ("ШТРИХ-МОБАЙЛ-Ф", 19),
-    ("ЯРУС М2100Ф", 20),
-    ("ЯРУС-ТФ", 21),
-    ("РИТЕЙЛ-01Ф", 22),
-    ("РР-02Ф", 23),
-    ("РР-01Ф", 24),
-    ("ШТРИХ-ON-LINE", 25),
-    ("РР-04Ф", 25),
-    ("РР-03Ф", 26),
-    ("ЭЛВЕС-ФР-Ф", 43),
-    ("ШТРИХ-ФР-02Ф", 44),
-    ("ШТРИХ-МИНИ-01Ф", 50),
-    ("ШТРИХ-МИНИ-02Ф", 51),
-    ("PAY VKP-80K-ФА", 93),
-    ("ШТРИХ-НАНО-Ф", 152),
-    ("ЭЛВЕС-МИНИ-Ф", 200),
-    ("ШТРИХ-ФР-01Ф", 249),
-    ("ШТРИХ-М-01Ф", 250),
-    ("ШТРИХ-М-02Ф", 250),
-    ("ШТРИХ-ЛАЙТ-01Ф", 252),
-    ("ШТРИХ-ЛАЙТ-02Ф", 252),
-    ("PAYONLINE-01-ФА", 255),
-];
-
-/// Two sources give ЭЛВЕС-МФ the codes 150 and 153 (`shtrih-m.md` 7, CONFLICT), so the file must name one.
-const MODEL_IN_CONFLICT: &str = "ЭЛВЕС-МФ";
-
-fn read_model(s: &mut Section<'_>) -> Option<(String, u8)> {
-    let names: Vec<&str> = MODELS.iter().map(|(name, _)| *name).collect();
-    let code = s.read::<u8>("model_code", "a code of command FC, 0 to 255");
-    let model: String = s.need("model", &names.join(", "))?;
-    if let Some(code) = code {
-        return Some((model, code));
-    }
-    if model == MODEL_IN_CONFLICT {
-        s.wrong("model_code", "the sources disagree for ЭЛВЕС-МФ: write 150 or 153");
-        return None;
-    }
-    match MODELS.iter().find(|(name, _)| *name == model) {
-        Some((_, code)) => Some((model, *code)),
-        None => {
-            let known = names.join(", ");
-            s.wrong(
-                "model",
-                format!("\"{model}\" is not known; accepted: {known}, or any name with a model_code"),
-            );
-            None
-        }
-    }
+fn read_skew(s: &mut Section<'_>) -> i64 {
+    let accepted = format!("seconds from -{MAX_SKEW_SECONDS} to {MAX_SKEW_SECONDS}");
+    let skew = s.read_valid("clock_skew", &accepted, |v: &i64| v.unsigned_abs() <= MAX_SKEW_SECONDS);
+    skew.unwrap_or(0)
 }
 
-fn read_port(s: &mut Section<'_>, link: LinkKind, serial: Option<&str>) -> Option<String> {
+fn read_registration(s: &mut Section<'_>) -> Registration {
+    let mut registration: Registration = s.defaulted("registration");
+    if let Some(zone) = read_zone(s) {
+        registration.zone_minutes = zone;
+    }
+    registration
+}
+
+fn read_port(s: &mut Section<'_>, link: LinkKind, serial: Option<&RegisterSerial>) -> Option<String> {
     let named: Option<String> = s.read("port", "a text");
     match link {
         LinkKind::Pty => {
-            let name = named.or_else(|| serial.map(str::to_owned))?;
+            let name = named.or_else(|| serial.map(ToString::to_string))?;
             check_name(&name)
                 .map_err(|e| s.wrong("port", e.to_string()))
                 .ok()
@@ -283,12 +228,15 @@ fn read_timing(s: &mut Section<'_>) -> Timing {
     }
 }
 
-fn read_fn(mut s: Section<'_>) -> Option<FnConfig> {
-    let number = s.need_valid(
-        "number",
-        "1 to 16 letters or digits; a test FN begins 9999",
-        is::<FnNumber>,
-    );
+fn read_fn(register: &mut Section<'_>) -> Option<FnConfig> {
+    let Some(mut s) = register.table("fn") else {
+        register.wrong(
+            "fn",
+            "is missing; write fn = { number = \"9999…\", expiry = \"2027-12-01\" }",
+        );
+        return None;
+    };
+    let number = s.need_parsed::<FnNumber>("number", "1 to 16 letters or digits; a test FN begins 9999");
     let phase = s.read::<Phase>(
         "phase",
         "\"setup\", \"ready\", \"fiscal\", \"post_fiscal\" or \"archive\"",
@@ -297,7 +245,7 @@ fn read_fn(mut s: Section<'_>) -> Option<FnConfig> {
     let expiry = s.need::<CalendarDay>("expiry", "a day as \"2027-12-01\", 2000 to 2099");
     s.finish();
     Some(FnConfig {
-        number: number?,
+        number: number?.to_string(),
         phase: phase.unwrap_or_default(),
         documents_left: left.unwrap_or(250_000),
         expiry: expiry?,
@@ -349,11 +297,10 @@ fn read_faults(s: &mut Section<'_>, problems: &Problems) -> Vec<FaultSpec> {
 }
 
 /// An RNM whose sequence number is made of the serial's last ten digits.
-fn made_up_rnm(inn: &Inn, serial: &str) -> Option<String> {
+fn made_up_rnm(inn: &Inn, serial: &str) -> Option<Rnm> {
     let digits: String = serial.chars().filter(char::is_ascii_digit).collect();
     let number = &digits[digits.len().saturating_sub(10)..];
-    let rnm = compute_rnm(number.parse().unwrap_or(0), inn, serial).ok()?;
-    Some(rnm.to_string())
+    compute_rnm(number.parse().unwrap_or(0), inn, serial).ok()
 }
 
 #[cfg(test)]

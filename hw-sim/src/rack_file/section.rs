@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 use toml::{Table, Value};
 
 /// One thing that is wrong with a rack file.
@@ -105,17 +106,22 @@ impl<'p> Section<'p> {
         self.read(key, accepted)
     }
 
-    /// A value that must be there and pass a check.
-    pub fn need_valid<T>(&mut self, key: &'static str, accepted: &str, valid: impl Fn(&T) -> bool) -> Option<T>
-    where
-        T: DeserializeOwned + fmt::Debug,
-    {
-        let value = self.need(key, accepted)?;
-        if valid(&value) {
-            return Some(value);
+    /// A text, if there, that reads as a `T`.
+    pub fn read_parsed<T: FromStr>(&mut self, key: &'static str, accepted: &str) -> Option<T> {
+        let text: String = self.read(key, accepted)?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.wrong(key, format!("\"{text}\" is not accepted; accepted: {accepted}"));
         }
-        self.wrong(key, format!("{value:?} is not accepted; accepted: {accepted}"));
-        None
+        parsed
+    }
+
+    /// A text that must be there and read as a `T`.
+    pub fn need_parsed<T: FromStr>(&mut self, key: &'static str, accepted: &str) -> Option<T> {
+        if self.table.contains_key(key) {
+            return self.read_parsed(key, accepted);
+        }
+        self.need::<String>(key, accepted)?.parse().ok()
     }
 
     /// A value that, if there, must pass a check.
@@ -123,10 +129,11 @@ impl<'p> Section<'p> {
     where
         T: DeserializeOwned + fmt::Debug,
     {
-        if self.table.contains_key(key) {
-            return self.need_valid(key, accepted, valid);
+        let value = self.read(key, accepted)?;
+        if valid(&value) {
+            return Some(value);
         }
-        self.asked.insert(key);
+        self.wrong(key, format!("{value:?} is not accepted; accepted: {accepted}"));
         None
     }
 

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinError;
 
 #[derive(Parser)]
 #[command(version, about = "A simulated rack of cash registers with fiscal storage units")]
@@ -102,10 +103,19 @@ async fn serve(file: &RackFile, state: &Path, control: SocketAddr) -> anyhow::Re
         biased;
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
+        ended = tasks.join_next() => Err(lost_register(ended)),
         served = axum::serve(listener, routes) => served.context("control port"),
     };
     tasks.shutdown().await;
     served
+}
+
+/// A register works until the end; one that ends before is a fault of the simulator, and a rack without it would lie.
+fn lost_register(ended: Option<Result<(), JoinError>>) -> anyhow::Error {
+    match ended {
+        Some(Err(e)) => anyhow::anyhow!("a register's task failed, which is a fault of the simulator: {e}"),
+        Some(Ok(())) | None => anyhow::anyhow!("a register's task ended, which is a fault of the simulator"),
+    }
 }
 
 /// The one line on standard output.

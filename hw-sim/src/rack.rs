@@ -5,9 +5,10 @@
 
 use crate::chance::Chance;
 use crate::faults::FaultError;
-use crate::fiscal_storage::ledger::FileShelf;
+use crate::fiscal_storage::ledger::{FileShelf, MemoryShelf};
 use crate::host::carrier::{Carrier, Handle, Socket};
 use crate::host::line::PortError;
+use crate::host::memory::{MemoryBench, MemoryError, MemoryLink};
 use crate::host::pty::PtyFolder;
 use crate::host::station::Station;
 use crate::models::shtrih_m::{LinkKind, Register, StartError};
@@ -65,6 +66,14 @@ pub enum RackError {
         serial: String,
         /// Why.
         source: PortError,
+    },
+    /// A bench in memory does not take the register or its fault.
+    #[error("register {serial}: {source}")]
+    Bench {
+        /// Which register.
+        serial: String,
+        /// Why.
+        source: MemoryError,
     },
 }
 
@@ -210,6 +219,35 @@ impl Rack {
     pub const fn clock(&self) -> &TrueTime {
         &self.clock
     }
+}
+
+/// Switches on every register of a rack file on a bench in memory, their FNs on `shelf`. Called again with the same
+/// shelf on a new bench, the registers go on where they were, as after a power cut.
+///
+/// # Errors
+/// [`RackError`]; the registers before the failed one are on the bench.
+pub fn seat_in_memory(bench: &MemoryBench, file: &RackFile, shelf: &MemoryShelf) -> Result<(), RackError> {
+    for entry in &file.registers {
+        let config = entry.config.clone();
+        let serial = config.serial.clone();
+        let link = match config.link {
+            LinkKind::Pty => MemoryLink::Serial,
+            LinkKind::Tcp => MemoryLink::Network,
+        };
+        let chance = own_chance(file.seed, &serial);
+        let machine = Register::new(config, Box::new(shelf.clone()), chance, bench.now())?;
+        let on_bench = |source| RackError::Bench {
+            serial: serial.clone(),
+            source,
+        };
+        bench
+            .seat(&serial, &entry.port, link, Box::new(machine))
+            .map_err(on_bench)?;
+        for fault in &entry.faults {
+            bench.fault(&serial, fault.clone()).map_err(on_bench)?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes the kernel's lock on the state folder; it goes with the process, however that ends.

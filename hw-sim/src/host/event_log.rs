@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::collections::VecDeque;
 
 /// Events kept per register; older ones are forgotten, their numbers are not reused.
-pub const KEPT_EVENTS: usize = 4096;
+pub const KEPT_EVENTS: usize = 1024;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -97,6 +97,12 @@ impl MemoryBench {
         }))
     }
 
+    /// What time it is on the bench.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        (self.0.clock)()
+    }
+
     fn bench(&self) -> MutexGuard<'_, Bench> {
         // A panic under the lock fails the whole simulation anyway.
         self.0.bench.lock().unwrap_or_else(PoisonError::into_inner)
@@ -125,7 +131,7 @@ impl MemoryBench {
             given_up: false,
         };
         bench.seats.insert(serial.to_owned(), seat);
-        let now = (self.0.clock)();
+        let now = self.now();
         self.settle(&mut bench, serial, |seat| seat.station.wake(now))
     }
 
@@ -179,7 +185,7 @@ impl MemoryBench {
             news: Arc::clone(&news),
         });
         if seat.link == MemoryLink::Network {
-            let now = (self.0.clock)();
+            let now = self.now();
             self.settle(&mut bench, &serial, |seat| seat.station.linked(now, true))?;
         }
         Ok(MemoryPort {
@@ -196,7 +202,7 @@ impl MemoryBench {
     /// # Errors
     /// [`MemoryError::NoRegister`], [`MemoryError::Fault`].
     pub fn fault(&self, serial: &str, spec: FaultSpec) -> Result<(), MemoryError> {
-        let now = (self.0.clock)();
+        let now = self.now();
         let mut verdict = Ok(());
         let mut bench = self.bench();
         self.settle(&mut bench, serial, |seat| match seat.station.fault(now, spec) {
@@ -226,7 +232,7 @@ impl MemoryBench {
     /// # Errors
     /// [`MemoryError::NoRegister`].
     pub fn step(&self, serial: &str, count: u64) -> Result<(), MemoryError> {
-        let now = (self.0.clock)();
+        let now = self.now();
         let mut bench = self.bench();
         self.settle(&mut bench, serial, |seat| seat.station.step(now, count))
     }
@@ -236,7 +242,7 @@ impl MemoryBench {
     /// # Errors
     /// [`MemoryError::NoRegister`].
     pub fn release(&self, serial: &str) -> Result<(), MemoryError> {
-        let now = (self.0.clock)();
+        let now = self.now();
         let mut bench = self.bench();
         self.settle(&mut bench, serial, |seat| seat.station.release(now))
     }
@@ -271,7 +277,7 @@ impl MemoryBench {
 
     /// Wakes every device whose time has come, in the order of serials; returns how long nothing is due.
     fn wake_due(&self) -> Option<Duration> {
-        let now = (self.0.clock)();
+        let now = self.now();
         let mut bench = self.bench();
         let due = |seat: &MemorySeat| seat.station.next_wake().is_some_and(|at| at <= now.elapsed);
         let serials: Vec<String> = bench
@@ -295,7 +301,7 @@ impl MemoryBench {
         serial: &str,
         turn: impl FnOnce(&mut MemorySeat) -> Vec<Effect>,
     ) -> Result<(), MemoryError> {
-        let now = (self.0.clock)();
+        let now = self.now();
         let missing = || MemoryError::NoRegister(serial.to_owned());
         let seat = bench.seats.get_mut(serial).ok_or_else(missing)?;
         let mut todo = VecDeque::from(turn(seat));
@@ -393,7 +399,7 @@ impl MemoryPort {
     /// # Errors
     /// [`MemoryError::Gone`].
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), MemoryError> {
-        let now = (self.bench.0.clock)();
+        let now = self.bench.now();
         let mut bench = self.bench.bench();
         let mine = bench
             .seats
@@ -431,7 +437,7 @@ fn take(unread: &mut VecDeque<u8>, buffer: &mut [u8]) -> usize {
 
 impl Drop for MemoryPort {
     fn drop(&mut self) {
-        let now = (self.bench.0.clock)();
+        let now = self.bench.now();
         let mut bench = self.bench.bench();
         let Some(seat) = bench
             .seats

@@ -149,8 +149,9 @@ async fn faults(State(rack): State<Arc<Rack>>, Path(serial): Path<String>, bytes
         check_fault(&rack, seat, spec)?;
     }
     let armed = specs.len();
-    for spec in specs {
-        give(&seat.handle, spec).await?;
+    for (at, spec) in specs.into_iter().enumerate() {
+        let refused = |e| bad(format!("fault {at} of the list: {e}; those before it are armed"));
+        seat.handle.fault(spec).await?.map_err(refused)?;
     }
     Ok(Json(json!({ "armed": armed })))
 }

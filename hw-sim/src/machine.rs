@@ -54,15 +54,11 @@ pub trait Machine: Send {
 
     /// Whether the next byte begins a new exchange: no command is being received or carried out, and no answer is
     /// under way or waits for its ACK. A host that stops the world between two exchanges stops here.
-    fn between_exchanges(&self) -> bool {
-        true
-    }
+    fn between_exchanges(&self) -> bool;
 
     /// The commands that were carried out or refused since the last call, oldest first. One is listed as soon as its
     /// answer is decided, also when that answer is then lost on purpose.
-    fn take_exchanges(&mut self) -> Vec<Exchange> {
-        Vec::new()
-    }
+    fn take_exchanges(&mut self) -> Vec<Exchange>;
 }
 
 /// One command and what became of it.

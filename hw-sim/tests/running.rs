@@ -8,7 +8,7 @@
 mod simulator;
 
 use serde_json::{Value, json};
-use simulator::{ACK, ENQ, Line, NAK, Simulator, frame, rack_of, refused, sale_free_command};
+use simulator::{ACK, ENQ, Line, NAK, Simulator, close_shift, frame, open_shift, rack_of, refused, sale_free_command};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
@@ -127,6 +127,40 @@ fn the_ledger_is_read_while_the_simulator_runs_and_after_it_was_killed() {
         simulator.open(simulator.port(0)).exchange(&sale_free_command())[..2],
         [0xFC, 0x00]
     );
+}
+
+#[test]
+fn a_document_that_was_answered_survives_kill_9_at_any_moment() {
+    let mut simulator = Simulator::start(&rack_of(1, "pty"));
+    let mut known = 1;
+    for round in 0..8 {
+        let killer = simulator.kill_after("000000000001", 2 + 3 * round);
+        let mut line = simulator.open(simulator.port(0));
+        // E0 opens a shift, 41 closes it; each makes a document, or is refused where the shift stands otherwise.
+        let commands = [open_shift(), close_shift()];
+        let mut answers = commands.iter().cycle().map_while(|command| line.try_exchange(command));
+        let answered = answers.by_ref().filter(|answer| answer[1] == 0).count();
+        killer.join().unwrap();
+        simulator.kill();
+
+        let documents = simulator.ledger(&[]);
+        let numbers: Vec<usize> = documents
+            .iter()
+            .map(|d| usize::try_from(d["fd"].as_u64().unwrap()).unwrap())
+            .collect();
+        assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>());
+        // The last command may have made its document before the kill took its answer.
+        let expected = known + answered..=known + answered + 1;
+        assert!(
+            expected.contains(&numbers.len()),
+            "{} documents, {expected:?} expected",
+            numbers.len()
+        );
+        known = numbers.len();
+        simulator.start_again();
+        assert_eq!(simulator.ledger(&[]), documents);
+    }
+    assert!(known > 8, "only {known} documents were made");
 }
 
 #[test]

@@ -33,7 +33,7 @@ const MAX_SKEW_SECONDS: u64 = 315_360_000;
 /// A whole rack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RackFile {
-    /// Where chance begins; equal seeds and equal input give equal fiscal signs.
+    /// Where chance begins; equal seeds and equal input give equal bytes at equal times.
     pub seed: u64,
     /// Whether documents also survive a power cut of the host; without it they survive the death of the process.
     pub sync: bool,

@@ -11,6 +11,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -34,6 +35,16 @@ pub fn rack_of(registers: u32, link: &str) -> String {
 /// FC, "device type": needs no password and changes nothing (`shtrih-m.md` 3.1).
 pub fn sale_free_command() -> Vec<u8> {
     vec![0xFC]
+}
+
+/// E0 under the administrator's password 30 (`shtrih-m.md` 3.4).
+pub fn open_shift() -> Vec<u8> {
+    vec![0xE0, 30, 0, 0, 0]
+}
+
+/// 41, the report that closes the shift, under password 30 (`shtrih-m.md` 3.4).
+pub fn close_shift() -> Vec<u8> {
+    vec![0x41, 30, 0, 0, 0]
 }
 
 /// STX, length, command, checksum over all but STX (`shtrih-m.md` 1.2).
@@ -126,6 +137,16 @@ impl Simulator {
 
     pub fn open(&self, port: &str) -> Line {
         Line::open(port)
+    }
+
+    /// Calls kill -9 as soon as a register has more than `events` events.
+    pub fn kill_after(&self, serial: &str, events: u64) -> JoinHandle<()> {
+        let url = self.url(&format!("/registers/{serial}/events?after={events}&wait_ms=20000"));
+        let pid = self.child.id().to_string();
+        std::thread::spawn(move || {
+            agent().get(url).call().unwrap();
+            assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+        })
     }
 
     /// kill -9.
@@ -272,6 +293,22 @@ impl Line {
             "checksum of {data:02X?}"
         );
         data
+    }
+
+    /// As [`Line::exchange`]; `None` when the simulator dies meanwhile.
+    pub fn try_exchange(&mut self, command: &[u8]) -> Option<Vec<u8>> {
+        let mut sent = vec![ENQ];
+        sent.extend(frame(command));
+        self.write.write_all(&sent).ok()?;
+        let mut next = || self.read.recv_timeout(PATIENCE).ok();
+        let heard = [next()?, next()?, next()?];
+        assert_eq!(heard, [NAK, ACK, STX]);
+        let length = next()?;
+        // The last byte is the checksum.
+        let mut data = (0..=length).map(|_| next()).collect::<Option<Vec<u8>>>()?;
+        data.pop();
+        self.write.write_all(&[ACK]).ok()?;
+        Some(data)
     }
 
     /// ENQ, command, answer, ACK.

@@ -322,7 +322,8 @@ impl FiscalStorage {
 
     /// Phase, flags and last document.
     #[must_use]
-    pub fn status(&self, time: LocalTime, now: Moment) -> Status {
+    pub fn status(&mut self, time: LocalTime, now: Moment) -> Status {
+        self.take_tickets(now.unix_ms);
         Status {
             phase: self.phase,
             warnings: self.warnings(time, now),

@@ -1,6 +1,10 @@
 //! A simulated Shtrih-M register as its host sees it: only bytes go in and out.
 
 mod bench;
+mod faults;
+mod fn_rules;
 mod golden;
 mod link;
+mod modes;
 mod receipts;
+mod shape;

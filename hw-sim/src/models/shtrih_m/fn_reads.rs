@@ -68,7 +68,7 @@ impl Device {
         }
     }
 
-    fn fn_status(&self, now: Moment) -> FnStatus {
+    fn fn_status(&mut self, now: Moment) -> FnStatus {
         let status = self.storage.status(self.local(now), now);
         let (document, data) = match (&self.begun, &self.receipt) {
             (Some(begun), _) => {

@@ -10,7 +10,7 @@ use crate::chance::Chance;
 use crate::fiscal_storage::ledger::{LedgerError, Shelf};
 use crate::fiscal_storage::{FiscalStorage, Kind, Phase, Troubles};
 use crate::moment::Moment;
-use kassette_wire::value::{Inn, Rnm};
+use kassette_wire::value::{Inn, RegisterSerial, Rnm};
 use thiserror::Error;
 
 /// Why a register cannot start.
@@ -162,8 +162,8 @@ fn check(config: &Config) -> Result<(), StartError> {
         (
             "serial",
             &config.serial,
-            plain(&config.serial, 20),
-            "1 to 20 letters or digits",
+            config.serial.parse::<RegisterSerial>().is_ok(),
+            "1 to 20 letters, digits or dashes",
         ),
         (
             "fn.number",

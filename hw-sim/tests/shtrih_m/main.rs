@@ -1,5 +1,7 @@
 //! A simulated Shtrih-M register as its host sees it: only bytes go in and out.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod bench;
 mod faults;
 mod fn_rules;

@@ -1,6 +1,6 @@
 //! Answers have the shape of those that real registers gave: length, success or error.
 
-use crate::bench::{Bench, close, config, error_of, hex, item, unhex};
+use crate::bench::{Bench, config, error_of, hex, item, unhex};
 use kassette_hw_sim::models::shtrih_m::Config;
 use std::collections::BTreeSet;
 
@@ -11,7 +11,52 @@ const CAPTURES: &str = concat!(
 );
 
 /// Where our answer differs on purpose: device, how the request begins, why. The list stands in README.md too.
-const DIFFERENCES: &[(&str, &str, &str)] = &[];
+const DIFFERENCES: &[(&str, &str, &str)] = &[
+    (
+        "ШТРИХ-М-ФР-К",
+        "FF 01",
+        "a model before the FN, without two-byte commands; ours has them",
+    ),
+    (
+        "ШТРИХ-М-ФР-К",
+        "2E",
+        "before the FN: text fields of 57 and 21 bytes with limits of zeros; ours are those of FN models",
+    ),
+    (
+        "ШТРИХ-М-ФР-К",
+        "1F",
+        "before the FN: names of rates have 57 bytes; ours 64",
+    ),
+    ("ШТРИХ-М-ФР-К", "AC", "electronic journal: gone with the FN"),
+    ("ШТРИХ-М-ФР-К", "AD", "electronic journal: gone with the FN"),
+    ("ШТРИХ-М-ФР-К", "B3", "electronic journal: gone with the FN"),
+    ("ШТРИХ-М-ФР-К", "BB", "electronic journal: gone with the FN"),
+    (
+        "ШТРИХ-М-ФР-К",
+        "1B",
+        "operation registers: not modelled, refused with 37",
+    ),
+    (
+        "ШТРИХ-М-ФР-К",
+        "DD",
+        "before the FN: no barcode blocks; FN models have them",
+    ),
+    ("РИТЕЙЛ-01Ф", "1B", "operation registers: not modelled, refused with 37"),
+    (
+        "ШТРИХ-СМАРТПОС-Ф",
+        "1B",
+        "operation registers: not modelled, refused with 37",
+    ),
+    (
+        "РИТЕЙЛ-01Ф",
+        "DE",
+        "two-dimensional barcode that was refused with 33; ours refuses the command, 37",
+    ),
+    ("", "40", "was still printing (50); ours prints in realistic time only"),
+    ("", "25", "was still printing (50); ours prints in realistic time only"),
+    ("", "FF 61", "marking codes: not modelled, refused with 37"),
+    ("", "FF 35", "corrections of FFD 1.05: not modelled, refused with 37"),
+];
 
 struct Pair {
     device: String,
@@ -73,7 +118,7 @@ fn ready_for(pair: &Pair) -> Bench {
         _ => Bench::new(config),
     };
     let open = |bench: &mut Bench| bench.exchange(&[&[0x8D][..], &password, &[0]].concat());
-    match pair.request[..2] {
+    match [pair.request[0], pair.request.get(1).copied().unwrap_or(0)] {
         [0x88, _] | [0xFF, 0x08 | 0x46] => {
             bench.ask("8D 1E 00 00 00 00");
             if pair.request[0] == 0x88 {
@@ -132,5 +177,4 @@ fn answers_have_the_shape_of_the_captured_ones() {
         differ.join("\n")
     );
     assert_eq!(used.len(), DIFFERENCES.len(), "a listed difference is none any more");
-    let _ = close(0, 0);
 }

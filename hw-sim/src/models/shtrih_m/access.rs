@@ -3,6 +3,7 @@
 //! Owns: the command/mode matrix and the passwords' ranks.
 //! Must never: look at what a command carries.
 
+use super::printer;
 use kassette_wire::shtrih::CommandCode;
 
 /// Rank of the password that a command asks for.
@@ -49,7 +50,7 @@ const fn rule(rank: Rank, modes: u16, prints: bool) -> Rule {
 }
 
 /// The row of a command; `None` for a command that this model does not have.
-pub(super) const fn rule_of(command: CommandCode) -> Option<Rule> {
+pub(super) fn rule_of(command: CommandCode) -> Option<Rule> {
     use CommandCode as C;
     Some(match command {
         C::DEVICE_TYPE | C::MODEL_PARAMETERS | C::ERROR_TEXT | C::REBOOT => rule(Rank::None, ANY, false),
@@ -87,6 +88,8 @@ pub(super) const fn rule_of(command: CommandCode) -> Option<Rule> {
         | C::UNCONFIRMED_COUNT
         | C::FN_RESOURCE
         | C::SHIFT_STATE => rule(Rank::System, ANY, false),
+        printer::SET_PORT | printer::READ_PORT => rule(Rank::System, ANY, false),
+        other if printer::is_printer(other) => rule(Rank::Any, ANY, true),
         _ => return None,
     })
 }

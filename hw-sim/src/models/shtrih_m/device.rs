@@ -363,7 +363,7 @@ impl Device {
             | R::OfdStatus(_)
             | R::UnconfirmedCount(_)
             | R::FnResource(_) => self.fn_read(&request, now),
-            R::Other { .. } => Err(ErrorCode::UNSUPPORTED),
+            R::Other { command, data } => self.other(command, &data, operator, now),
             sale => self.sale_command(sale, operator, now),
         }
     }

@@ -8,6 +8,11 @@ use kassette_wire::shtrih::TableCell;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// 115200, code 6 (`shtrih-m.md` 1.1).
+pub(super) const FACTORY_SPEED: u8 = 6;
+/// 100 ms, the default of command 14 (1.2).
+pub(super) const FACTORY_BYTE_TIMEOUT: u8 = 100;
+
 /// Stored as JSON beside the ledgers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Memory {
@@ -25,6 +30,10 @@ pub(super) struct Memory {
     pub drawer_kopecks: i64,
     /// Numbers given to 50 and 51.
     pub cash_documents: u16,
+    /// Speed code of command 14.
+    pub port_speed: u8,
+    /// Byte timeout code of command 14.
+    pub byte_timeout: u8,
 }
 
 impl Memory {

@@ -11,6 +11,7 @@ mod device;
 mod fn_reads;
 mod identity;
 mod memory;
+mod printer;
 mod receipt;
 mod register;
 mod sale;

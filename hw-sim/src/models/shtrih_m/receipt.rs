@@ -49,6 +49,22 @@ pub(super) struct Payment {
     pub taxes: Option<[u64; 6]>,
 }
 
+/// What the document says besides the receipt itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Closing<'a> {
+    pub payment: &'a Payment,
+    /// Sum after rounding.
+    pub total: u64,
+    /// Given back in cash.
+    pub change: u64,
+    /// VAT is rounded over the sum of a rate.
+    pub over_total: bool,
+    pub facts: &'a Registration,
+    pub ffd: Ffd,
+    /// Name of the operator, for tag 1021.
+    pub cashier: &'a str,
+}
+
 /// A receipt between its opening and its closing.
 #[derive(Debug, Clone)]
 pub(super) struct Receipt {
@@ -198,16 +214,14 @@ impl Receipt {
     }
 
     /// The content of the document behind the numbers that the FN gives.
-    pub fn body(
-        &self,
-        payment: &Payment,
-        total: u64,
-        change: u64,
-        over_total: bool,
-        facts: &Registration,
-        ffd: Ffd,
-        cashier: &str,
-    ) -> Body {
+    pub fn body(&self, closing: &Closing<'_>) -> Body {
+        let Closing {
+            payment,
+            total,
+            change,
+            ffd,
+            ..
+        } = *closing;
         let mut body = Body::new();
         body.byte(1054, self.sign)
             .byte(1055, payment.tax_system)
@@ -219,11 +233,11 @@ impl Receipt {
         {
             body.sum(tag, sum);
         }
-        self.tax_tags(&mut body, payment, over_total);
+        self.tax_tags(&mut body, payment, closing.over_total);
         for item in &self.items {
             body.list(1059, &item.body(ffd));
         }
-        self.register_tags(&mut body, facts, ffd, cashier);
+        self.register_tags(&mut body, closing.facts, ffd, closing.cashier);
         body.append(&Body::from_tlv(self.host.clone()))
             .byte(1209, ffd.tag_value());
         body

@@ -7,6 +7,7 @@ use super::armed::{Faults, command_code, side};
 use super::config::{Config, LinkKind};
 use super::device::{Device, habits};
 use super::memory::Memory;
+use super::printer;
 use super::start::{self, StartError};
 use super::timing;
 use crate::chance::Chance;
@@ -20,8 +21,6 @@ use kassette_wire::shtrih::{AnswerFrame, CommandCode, ErrorCode};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// A frame whose bytes stop for this long is given up: the default of command 14 (`shtrih-m.md` 1.2).
-const BYTE_TIMEOUT: Duration = Duration::from_millis(100);
 /// Exchanges that a host may leave unread.
 const MOST_EXCHANGES: usize = 10_000;
 
@@ -161,9 +160,14 @@ impl Register {
         }
     }
 
+    /// A frame whose bytes stop for this long is given up.
+    fn byte_timeout(&self) -> Duration {
+        printer::byte_timeout(self.device.memory.byte_timeout)
+    }
+
     /// A byte timeout inside a frame (1.2; what the register then says is unverified).
     fn give_up_frame(&mut self, now: Moment) {
-        if self.scanner.in_frame() && now.elapsed >= self.last_byte + BYTE_TIMEOUT {
+        if self.scanner.in_frame() && now.elapsed >= self.last_byte + self.byte_timeout() {
             self.scanner.reset();
             if self.device.config.switches.nak_after_byte_timeout {
                 self.send_now(now, NAK);
@@ -439,7 +443,7 @@ impl Register {
             stage.filter(|_| answers),
             hang,
             self.power_at,
-            frame.then_some(self.last_byte + BYTE_TIMEOUT),
+            frame.then_some(self.last_byte + self.byte_timeout()),
         ]
     }
 }

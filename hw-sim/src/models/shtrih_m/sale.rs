@@ -4,7 +4,7 @@
 //! Must never: answer a closing before the receipt stands in the FN.
 
 use super::device::{Device, Outcome};
-use super::receipt::{NewItem, Payment, Receipt};
+use super::receipt::{Closing, NewItem, Payment, Receipt};
 use super::tables::{AUTO_SHIFT, cell};
 use super::tags::{self, BAD, Place, vat_of_byte, vat_of_row};
 use crate::fiscal_storage::document::walk;
@@ -231,9 +231,15 @@ impl Device {
             self.open_shift(operator, now)?;
         }
         let cashier = self.cashier(operator);
-        let over_total = self.config.switches.vat_rounded_over_total;
-        let facts = &self.config.registration;
-        let body = receipt.body(payment, total, change, over_total, facts, self.config.ffd, &cashier);
+        let body = receipt.body(&Closing {
+            payment,
+            total,
+            change,
+            over_total: self.config.switches.vat_rounded_over_total,
+            facts: &self.config.registration,
+            ffd: self.config.ffd,
+            cashier: &cashier,
+        });
         let formed = self.form(Self::kind(&receipt), body, now)?;
         self.receipt = None;
         self.start_printing(Some(receipt.status), now);

@@ -5,7 +5,7 @@
 
 use super::config::Config;
 use super::device::{Device, habits};
-use super::memory::Memory;
+use super::memory::{FACTORY_BYTE_TIMEOUT, FACTORY_SPEED, Memory};
 use crate::chance::Chance;
 use crate::fiscal_storage::ledger::{LedgerError, Shelf};
 use crate::fiscal_storage::{FiscalStorage, Kind, Phase, Troubles};
@@ -90,6 +90,8 @@ fn recall(config: &Config, shelf: &dyn Shelf) -> Result<Memory, StartError> {
         skew_ms: config.clock_skew_seconds.saturating_mul(1000),
         drawer_kopecks: 0,
         cash_documents: 0,
+        port_speed: FACTORY_SPEED,
+        byte_timeout: FACTORY_BYTE_TIMEOUT,
     };
     let Some(content) = shelf.memory(&config.serial)? else {
         return Ok(fresh);

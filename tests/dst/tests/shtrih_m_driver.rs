@@ -3,6 +3,8 @@
 //! Owns: one driver on one memory port under a paused clock, and the faults of a single receipt.
 //! Must never: judge by what the driver says alone; the ledger behind the register is the judge.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use async_trait::async_trait;
 use kassette_core::domain::attempt::{About, KeyPlace, Made, ReceiptOrder};
 use kassette_core::domain::device::{Activity, Ffd};

@@ -147,6 +147,9 @@ async fn faults(State(rack): State<Arc<Rack>>, Path(serial): Path<String>, bytes
     let specs = specs.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     for spec in &specs {
         check_fault(&rack, seat, spec)?;
+        if let FaultKind::FnReplace { number, .. } = &spec.kind {
+            check_fn_is_free(&rack, &serial, number).await?;
+        }
     }
     let armed = specs.len();
     for (at, spec) in specs.into_iter().enumerate() {
@@ -165,6 +168,17 @@ fn check_fault(rack: &Rack, seat: &Seat, spec: &FaultSpec) -> Result<(), Refusal
         FaultKind::Replug { name: Some(name) } => check_port_name(rack, seat, name),
         _ => Ok(()),
     }
+}
+
+/// One FN stands in one register: two that write one ledger would break it.
+async fn check_fn_is_free(rack: &Rack, serial: &str, number: &str) -> Result<(), Refusal> {
+    for (other, seat) in rack.seats().filter(|(other, _)| *other != serial) {
+        if seat.handle.observe().await?.device.fn_number == number {
+            let text = format!("FN {number} stands in register {other}; replace that one first");
+            return Err(Refusal(StatusCode::CONFLICT, text));
+        }
+    }
+    Ok(())
 }
 
 fn check_port_name(rack: &Rack, seat: &Seat, name: &str) -> Result<(), Refusal> {

@@ -207,6 +207,10 @@ fn the_shipped_scenario_starts_eight_registers_of_two_tenants() {
     assert_eq!(owners.len(), 2, "{owners:?}");
 }
 
+fn another_registers_fn() -> Value {
+    json!({ "number": "9999000000000002", "phase": "fiscal", "documents_left": 10, "expiry": "2028-11-22" })
+}
+
 /// Path, body, status, part of the text.
 fn senseless_requests() -> Vec<(&'static str, Value, u16, &'static str)> {
     const FIRST: &str = "/registers/000000000001/faults";
@@ -226,6 +230,12 @@ fn senseless_requests() -> Vec<(&'static str, Value, u16, &'static str)> {
             "300",
         ),
         (FIRST, json!([{ "kind": "garble" }, { "kind": "melt" }]), 400, "melt"),
+        (
+            FIRST,
+            json!({ "kind": { "fn_replace": another_registers_fn() } }),
+            409,
+            "stands in register 000000000002",
+        ),
         ("/registers/77/hold", json!({}), 404, "there is no register 77"),
         (
             "/registers/000000000001/step",

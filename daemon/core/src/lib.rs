@@ -10,3 +10,5 @@ pub mod drivers;
 pub mod exchange;
 pub mod journal;
 pub mod parts;
+pub mod rack;
+mod register;

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 struct Entry {
     job: Waiting,
     expires: Instant,
+    since: Instant,
     not_before: Option<Instant>,
     aside: bool,
 }
@@ -122,6 +123,7 @@ impl Dispatch {
             Entry {
                 job,
                 expires,
+                since: Instant::now(),
                 not_before,
                 aside,
             },
@@ -207,10 +209,33 @@ impl Dispatch {
         }
     }
 
-    /// Jobs that wait, of one tenant.
+    /// Jobs that wait, of one tenant, and how long the oldest has waited here, milliseconds.
     #[must_use]
-    pub fn waiting(&self, tenant: &Inn) -> usize {
-        self.lock().by_tenant.get(tenant).map_or(0, Queue::len)
+    pub fn depth(&self, tenant: &Inn) -> (u64, Option<i64>) {
+        let queues = self.lock();
+        let Some(queue) = queues.by_tenant.get(tenant) else {
+            return (0, None);
+        };
+        let first = [&queue.interactive, &queue.bulk]
+            .into_iter()
+            .filter_map(|line| line.values().next());
+        let oldest = first.map(|entry| entry.since).min();
+        (
+            queue.len() as u64,
+            oldest.map(|since| i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX)),
+        )
+    }
+
+    /// Jobs that wait, of all tenants.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().tenant_of.len()
+    }
+
+    /// Whether no job waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -305,7 +330,7 @@ mod tests {
         dispatch.expiry().await;
         assert!(dispatch.try_take(&unit()).is_none());
         assert_eq!(dispatch.take_expired().unwrap().job.id, 1);
-        assert_eq!(dispatch.waiting(&unit().tenant), 0);
+        assert!(dispatch.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

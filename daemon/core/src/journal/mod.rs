@@ -29,6 +29,9 @@ pub use open::{OpenError, OpenIntent, Recovered, WaitingJob};
 pub use query::{Query, ReadError, Rows, StoredJob};
 pub use store::{Applied, RESERVE_BYTES, Store, StoreConfig, StoreReader};
 
+/// Watch cursors survive for seven days (design 4.1, Watches).
+pub const EVENTS_KEPT_MS: i64 = 7 * 86_400_000;
+
 use async_trait::async_trait;
 
 /// What became of a commit.

@@ -5,8 +5,9 @@
 
 use super::command::Sealed;
 use super::rows;
+use crate::domain::device::Registration;
 use crate::domain::job::{DocumentFilter, DocumentRow, Job, JobFilter, JobSelect, Page};
-use kassette_wire::value::Inn;
+use kassette_wire::value::{Inn, RegisterId};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 use thiserror::Error;
@@ -50,6 +51,10 @@ pub enum Query {
     },
     /// The plan of the rack.
     Plan,
+    /// What each register was last seen registered for.
+    Registrations,
+    /// Where the events that are kept begin.
+    EventsFloor,
 }
 
 /// A job with its row number and its encrypted buyer.
@@ -83,6 +88,8 @@ pub enum Rows {
     CursorStale(u64),
     /// The plan as TOML and its version; version 0 is the empty plan.
     Plan(String, u64),
+    /// Registrations by register.
+    Registrations(Vec<(RegisterId, Registration)>),
 }
 
 /// Why a query has no answer.
@@ -136,6 +143,8 @@ fn answer(conn: &Connection, query: &Query) -> Result<Rows, ReadError> {
         Query::Documents { filter, after, limit } => documents(conn, filter, *after, *limit),
         Query::JobEvents { tenant, after, limit } => job_events(conn, tenant.as_ref(), *after, *limit),
         Query::Plan => plan(conn),
+        Query::Registrations => registrations(conn),
+        Query::EventsFloor => Ok(Rows::CursorStale(floor(conn)?)),
     }
 }
 
@@ -355,4 +364,26 @@ fn plan(conn: &Connection) -> Result<Rows, ReadError> {
         .optional()?;
     let (text, version) = found.unwrap_or_default();
     Ok(Rows::Plan(text, version))
+}
+
+fn floor(conn: &Connection) -> rusqlite::Result<u64> {
+    let text = super::orders::meta(conn, "events_floor")?;
+    Ok(text.and_then(|text| text.parse().ok()).unwrap_or(1))
+}
+
+fn registrations(conn: &Connection) -> Result<Rows, ReadError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT g.id, r.name, g.facts FROM registrations g JOIN registers r ON r.id = g.register \
+         WHERE g.id IN (SELECT MAX(id) FROM registrations GROUP BY register)",
+    )?;
+    let mut listed = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = listed.next()? {
+        let id: i64 = row.get(0)?;
+        let register = rows::register("registration", id, &row.get::<_, String>(1)?)?;
+        let facts =
+            serde_json::from_str(&row.get::<_, String>(2)?).map_err(|e| rows::damaged("registration", id, e))?;
+        found.push((register, facts));
+    }
+    Ok(Rows::Registrations(found))
 }

@@ -1,0 +1,286 @@
+//! The handle: the one way into a running rack, in domain types.
+//!
+//! Owns: nothing; it asks.
+//! Must never: hand out anything that could write past the journal.
+
+use super::intake::{self, Request};
+use super::shared::Shared;
+use crate::domain::error::RackError;
+use crate::domain::job::{
+    DocumentFilter, DocumentRow, Job, JobEvent, JobFilter, JobSelect, Page, SubmitOrder, Submitted,
+};
+use crate::domain::plan::{PlanChange, RackPlan};
+use crate::domain::snapshot::RackSnapshot;
+use crate::journal::{Query, Rows, StoredJob};
+use kassette_receipts::job_key::JobKey;
+use kassette_receipts::model::Receipt;
+use kassette_receipts::rules::Violation;
+use kassette_wire::codes::Code;
+use kassette_wire::value::Inn;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+/// An order to change what stands in the rack.
+#[derive(Debug, Clone)]
+pub struct ApplyOrder {
+    /// The whole plan.
+    pub plan: RackPlan,
+    /// The version it was made from.
+    pub expected_version: Option<u64>,
+    /// Only say what it would change.
+    pub validate_only: bool,
+    /// Why.
+    pub reason: Option<String>,
+    /// Makes a repeat safe.
+    pub request_id: Option<String>,
+    /// Who orders.
+    pub client: String,
+}
+
+/// What an order changed.
+#[derive(Debug, Clone)]
+pub struct AppliedPlan {
+    /// The difference.
+    pub changes: Vec<PlanChange>,
+    /// Version of the plan now.
+    pub version: u64,
+}
+
+/// A handle on a rack; cheap to clone.
+#[derive(Clone)]
+pub struct RackHandle {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
+}
+
+fn stopping() -> RackError {
+    RackError::new(Code::DaemonStopping, "the rack takes no requests any more").retry_after(5_000)
+}
+
+impl RackHandle {
+    pub(super) fn new(shared: Arc<Shared>, requests: mpsc::Sender<Request>) -> Self {
+        Self { shared, requests }
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, RackError>>) -> Request,
+    ) -> Result<T, RackError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(request(answer)).await.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())?
+    }
+
+    /// Submits a job. When this returns `Ok` the job is durable. Dropping the future does not take the job back.
+    ///
+    /// # Errors
+    /// [`RackError`] with every violation, or the reason why nothing was stored.
+    pub async fn submit(&self, order: SubmitOrder) -> Result<Submitted, RackError> {
+        self.ask(|answer| Request::Submit(Box::new(order), answer)).await
+    }
+
+    /// Every rule the receipt breaks; nothing is stored.
+    ///
+    /// # Errors
+    /// [`RackError`] when this release cannot make it, or no registration of the tenant covers it.
+    pub async fn validate(&self, tenant: &Inn, receipt: &Receipt) -> Result<Vec<Violation>, RackError> {
+        if !self.shared.plan.borrow().checked.tenants.contains_key(tenant) {
+            return Err(RackError::new(Code::TenantUnknown, tenant).fact("tenant", tenant));
+        }
+        let violations = intake::violations(&self.shared, tenant, receipt);
+        if violations.is_empty() {
+            intake::not_yet(receipt)?;
+            intake::coverage(&self.shared, tenant, receipt)?;
+        }
+        Ok(violations)
+    }
+
+    /// One job, with its buyer while that is kept.
+    ///
+    /// # Errors
+    /// [`RackError`] when the journal cannot be read.
+    pub async fn job(&self, select: JobSelect) -> Result<Option<Job>, RackError> {
+        match self.shared.read(Query::Job(select)).await? {
+            Rows::Job(Some(stored)) => Ok(Some(self.shared.unseal(*stored).await?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// A page of jobs, oldest first.
+    ///
+    /// # Errors
+    /// [`RackError`] when the journal cannot be read.
+    pub async fn jobs(&self, filter: JobFilter, after: Option<i64>, limit: u32) -> Result<Page<Job>, RackError> {
+        let Rows::Jobs(page) = self.shared.read(Query::Jobs { filter, after, limit }).await? else {
+            return Err(RackError::new(
+                Code::InternalFault,
+                "the journal answered another question",
+            ));
+        };
+        let rows = self.unseal_all(page.rows).await?;
+        Ok(Page {
+            rows,
+            next: page.next,
+            sequence: page.sequence,
+        })
+    }
+
+    async fn unseal_all(&self, stored: Vec<StoredJob>) -> Result<Vec<Job>, RackError> {
+        let mut jobs = Vec::with_capacity(stored.len());
+        for row in stored {
+            jobs.push(self.shared.unseal(row).await?);
+        }
+        Ok(jobs)
+    }
+
+    /// A page of documents, in the order they were learned.
+    ///
+    /// # Errors
+    /// [`RackError`] when the journal cannot be read.
+    pub async fn documents(
+        &self,
+        filter: DocumentFilter,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Page<DocumentRow>, RackError> {
+        match self.shared.read(Query::Documents { filter, after, limit }).await? {
+            Rows::Documents(page) => Ok(page),
+            _ => Err(RackError::new(
+                Code::InternalFault,
+                "the journal answered another question",
+            )),
+        }
+    }
+
+    /// Jobs that changed after a sequence, in order, and the sequence to continue from.
+    ///
+    /// # Errors
+    /// [`RackError`] with `CURSOR_STALE` when events after that sequence are not kept any more.
+    pub async fn job_events(
+        &self,
+        tenant: Option<Inn>,
+        after: u64,
+        limit: u32,
+    ) -> Result<(Vec<JobEvent>, u64), RackError> {
+        match self.shared.read(Query::JobEvents { tenant, after, limit }).await? {
+            Rows::JobEvents { rows, upto } => {
+                let mut events = Vec::with_capacity(rows.len());
+                for (sequence, stored) in rows {
+                    events.push(JobEvent {
+                        sequence,
+                        job: self.shared.unseal(stored).await?,
+                    });
+                }
+                Ok((events, upto))
+            }
+            Rows::CursorStale(floor) => {
+                let text = format!("cursor {after} lies outside the events kept, which begin at {floor}");
+                Err(RackError::new(Code::CursorStale, text))
+            }
+            _ => Err(RackError::new(
+                Code::InternalFault,
+                "the journal answered another question",
+            )),
+        }
+    }
+
+    /// The latest commit sequence, and each change of it.
+    #[must_use]
+    pub fn sequence(&self) -> watch::Receiver<u64> {
+        self.shared.sequence.subscribe()
+    }
+
+    /// The oldest sequence a watch can begin at.
+    ///
+    /// # Errors
+    /// [`RackError`] when the journal cannot be read.
+    pub async fn oldest_event(&self) -> Result<u64, RackError> {
+        match self.shared.read(Query::EventsFloor).await? {
+            Rows::CursorStale(floor) => Ok(floor.saturating_sub(1)),
+            _ => Err(RackError::new(
+                Code::InternalFault,
+                "the journal answered another question",
+            )),
+        }
+    }
+
+    /// The job as it stands when it is final, or at `until`.
+    ///
+    /// # Errors
+    /// [`RackError`] with `JOB_NOT_FOUND`, or when the journal cannot be read.
+    pub async fn wait_final(&self, tenant: &Inn, key: &JobKey, until: Instant) -> Result<Job, RackError> {
+        let mut sequence = self.sequence();
+        loop {
+            sequence.mark_unchanged();
+            let select = JobSelect::Name {
+                tenant: tenant.clone(),
+                key: *key,
+            };
+            let found = self.job(select).await?;
+            let job = found.ok_or_else(|| RackError::new(Code::JobNotFound, key))?;
+            if job.state.is_final() || Instant::now() >= until {
+                return Ok(job);
+            }
+            tokio::select! {
+                biased;
+                changed = sequence.changed() => if changed.is_err() { return Ok(job) },
+                () = tokio::time::sleep_until(until) => {}
+            }
+        }
+    }
+
+    /// Takes a job back while it never had an attempt.
+    ///
+    /// # Errors
+    /// [`RackError`] with `JOB_HAD_ATTEMPT`, `JOB_FINAL` or `JOB_NOT_FOUND`.
+    pub async fn cancel(&self, tenant: &Inn, key: &JobKey, client: &str) -> Result<Job, RackError> {
+        let (tenant, key, client) = (tenant.clone(), *key, client.to_owned());
+        self.ask(|answer| Request::Cancel {
+            tenant,
+            key,
+            client,
+            answer,
+        })
+        .await
+    }
+
+    /// The one snapshot, and each change of it.
+    #[must_use]
+    pub fn snapshot(&self) -> watch::Receiver<Arc<RackSnapshot>> {
+        self.shared.snapshot.subscribe()
+    }
+
+    /// The plan that stands, and its version.
+    ///
+    /// # Errors
+    /// None today; reading it may become a read of the journal.
+    pub async fn plan(&self) -> Result<(RackPlan, u64), RackError> {
+        let standing = self.shared.plan.borrow().clone();
+        let mut plan = standing.plan.clone();
+        plan.rack_id.clone_from(&self.shared.snapshot.borrow().rack_id);
+        Ok((plan, standing.version))
+    }
+
+    /// Changes what stands in the rack, or says what that would change.
+    ///
+    /// # Errors
+    /// [`RackError`] with every error of the plan, or why it cannot be applied now.
+    pub async fn apply(&self, order: ApplyOrder) -> Result<AppliedPlan, RackError> {
+        self.ask(|answer| Request::Apply(Box::new(order), answer)).await
+    }
+
+    /// Stops: no new attempt begins; one whose first byte was sent runs to its outcome, a closing command is waited out.
+    pub async fn stop(&self) {
+        self.shared.stop.send_replace(true);
+        self.shared
+            .snapshot
+            .send_modify(|snapshot| Arc::make_mut(snapshot).stopping = true);
+        let mut ended = self.shared.ended.subscribe();
+        tokio::select! {
+            biased;
+            () = self.requests.closed() => {}
+            _ = ended.wait_for(Option::is_some) => {}
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! Submissions and cancellations, each in a task of the rack: a caller that goes away changes nothing.
+//!
+//! If the process dies between the commit and the queue, the next start queues the job from the journal.
+//!
+//! Owns: what is checked before a job is stored, and what a known key means.
+//! Must never: take a known key as new, or answer before the commit.
+
+use super::handle::{AppliedPlan, ApplyOrder};
+use super::shared::{NotWritten, Shared};
+use super::{INTAKE_MAX, orders};
+use crate::dispatch::policy::{Needs, covers};
+use crate::domain::device::{Ffd as DeviceFfd, Registration};
+use crate::domain::error::{RackError, Reason};
+use crate::domain::job::{Job, JobSelect, SubmitOrder, Submitted};
+use crate::journal::{AcceptJob, Command, Query, ReplyBody, Rows, StoredJob};
+use crate::parts::{Point, TenantKeys};
+use kassette_receipts::capability;
+use kassette_receipts::hash::{ContentHash, HashKey};
+use kassette_receipts::job_key::{JobKey, SubmissionHash};
+use kassette_receipts::model::Receipt;
+use kassette_receipts::rules::{self, Ffd, Limits, RegistrationFacts, RuleContext, Violation};
+use kassette_wire::codes::Code;
+use kassette_wire::value::{Inn, LocalTime};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+/// Longest key of a client (`external_id`).
+const EXTERNAL_ID_MAX: usize = 128;
+/// Most labels, and the longest name and value (design 4.1).
+const LABELS_MAX: usize = 16;
+const LABEL_NAME_MAX: usize = 63;
+const LABEL_VALUE_MAX: usize = 256;
+/// Longest lifetime in the queue.
+const TTL_MAX_MS: u64 = 86_400_000;
+/// Keys are kept for five years; a key made before that is refused, never taken as new (design 4.1, Key).
+const KEY_HORIZON_MS: i64 = 5 * 366 * 86_400_000;
+/// Without units of a tenant its rules are judged by the day in Moscow.
+const DEFAULT_ZONE_MINUTES: i16 = 180;
+
+type Answer<T> = oneshot::Sender<Result<T, RackError>>;
+
+/// A request to the rack.
+pub(super) enum Request {
+    Submit(Box<SubmitOrder>, Answer<Submitted>),
+    Cancel {
+        tenant: Inn,
+        key: JobKey,
+        client: String,
+        answer: Answer<Job>,
+    },
+    Apply(Box<ApplyOrder>, Answer<AppliedPlan>),
+}
+
+/// Runs requests, at most so many at once, until the rack stops and all are answered.
+pub(super) async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Request>) {
+    let mut stop = shared.stop.subscribe();
+    let mut tasks = JoinSet::new();
+    while !shared.stopping() {
+        tokio::select! {
+            biased;
+            _ = stop.changed() => {}
+            Some(_) = tasks.join_next() => {}
+            request = inbox.recv(), if tasks.len() < INTAKE_MAX => match request {
+                None => break,
+                Some(request) => {
+                    tasks.spawn(serve(Arc::clone(&shared), request));
+                }
+            },
+        }
+    }
+    inbox.close();
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn serve(shared: Arc<Shared>, request: Request) {
+    // A caller that went away is no error: what was done is in the journal.
+    match request {
+        Request::Submit(order, answer) => {
+            answer.send(submit(&shared, *order).await).ok();
+        }
+        Request::Cancel {
+            tenant,
+            key,
+            client,
+            answer,
+        } => {
+            answer.send(cancel(&shared, &tenant, &key, &client).await).ok();
+        }
+        Request::Apply(order, answer) => {
+            answer.send(orders::apply(&shared, *order).await).ok();
+        }
+    }
+}
+
+async fn submit(shared: &Shared, order: SubmitOrder) -> Result<Submitted, RackError> {
+    let keys = check_order(shared, &order).await?;
+    if let Err(refusal) = check_receipt(shared, &order) {
+        // What was accepted once stays accepted: a rule that came later does not change the answer under its key.
+        return match known(shared, &order, &keys).await? {
+            Some(submitted) => Ok(submitted),
+            None => Err(refusal),
+        };
+    }
+    shared.points.reach(Point::AcceptBefore).await;
+    let command = accept_command(shared, &order, &keys)?;
+    match shared.commit(Command::Accept(Box::new(command))).await {
+        Ok(ReplyBody::Accepted { id, job }) => {
+            shared.points.reach(Point::AcceptDurable).await;
+            let stored = StoredJob {
+                id,
+                job: *job,
+                buyer: None,
+            };
+            shared.dispatch.put(shared.taken_of(&stored), None, false);
+            let mut job = stored.job;
+            job.receipt.buyer = order.receipt.buyer;
+            Ok(Submitted { job, existing: false })
+        }
+        Ok(ReplyBody::KeyKnown { id, job }) => same_content(shared, &order, &keys, id, *job).await,
+        Ok(_) => Err(RackError::new(Code::InternalFault, "the journal stored no job")),
+        Err(error) => Err(error.into_error()),
+    }
+}
+
+/// What can be said before anything is looked up.
+async fn check_order(shared: &Shared, order: &SubmitOrder) -> Result<TenantKeys, RackError> {
+    if shared.stopping() {
+        return Err(RackError::new(Code::DaemonStopping, "no new job is taken").retry_after(5_000));
+    }
+    if !shared.plan.borrow().checked.tenants.contains_key(&order.tenant) {
+        return Err(RackError::new(Code::TenantUnknown, &order.tenant).fact("tenant", &order.tenant));
+    }
+    let printable = order.external_id.chars().all(|c| !c.is_control());
+    if order.external_id.is_empty() || order.external_id.len() > EXTERNAL_ID_MAX || !printable {
+        let text = format!("external_id must be 1 to {EXTERNAL_ID_MAX} bytes without control characters");
+        return Err(RackError::new(Code::KeyInvalid, text));
+    }
+    let fits =
+        |name: &str, value: &str| !name.is_empty() && name.len() <= LABEL_NAME_MAX && value.len() <= LABEL_VALUE_MAX;
+    if order.labels.len() > LABELS_MAX || !order.labels.iter().all(|(name, value)| fits(name, value)) {
+        let text = format!(
+            "at most {LABELS_MAX} labels, names of 1 to {LABEL_NAME_MAX} bytes, values of at most {LABEL_VALUE_MAX}"
+        );
+        return Err(RackError::new(Code::LabelsInvalid, text));
+    }
+    if order.ttl_ms.is_some_and(|ttl| ttl == 0 || ttl > TTL_MAX_MS) {
+        return Err(RackError::new(
+            Code::WaitInvalid,
+            format!("ttl must be 1 to {TTL_MAX_MS} milliseconds"),
+        ));
+    }
+    if order
+        .key_time
+        .is_some_and(|made| made.0 < shared.now().0.saturating_sub(KEY_HORIZON_MS))
+    {
+        return Err(RackError::new(
+            Code::KeyTooOld,
+            "the key was made before the horizon of five years",
+        ));
+    }
+    shared.keys(&order.tenant).await
+}
+
+/// Rules, the limits of this release, registrations, queue.
+fn check_receipt(shared: &Shared, order: &SubmitOrder) -> Result<(), RackError> {
+    let violations = violations(shared, &order.tenant, &order.receipt);
+    if !violations.is_empty() {
+        let text = format!("{} violations", violations.len());
+        let mut error = RackError::new(Code::ReceiptInvalid, text);
+        error.violations = violations;
+        return Err(error);
+    }
+    not_yet(&order.receipt)?;
+    coverage(shared, &order.tenant, &order.receipt)?;
+    let standing = shared.plan.borrow().clone();
+    let tenant_max = standing
+        .checked
+        .tenants
+        .get(&order.tenant)
+        .map_or(0, |tenant| tenant.queue_max);
+    let (waiting, _) = shared.dispatch.depth(&order.tenant);
+    if waiting >= tenant_max || shared.dispatch.len() >= shared.parts.policy.queue_max {
+        let text = format!("{waiting} jobs of tenant {} wait", order.tenant);
+        return Err(RackError::new(Code::QueueFull, text)
+            .fact("tenant", &order.tenant)
+            .retry_after(1_000));
+    }
+    Ok(())
+}
+
+/// Every rule the receipt breaks, seen without a registration.
+pub(super) fn violations(shared: &Shared, tenant: &Inn, receipt: &Receipt) -> Vec<Violation> {
+    rules::check(receipt, &context(shared, tenant, None))
+}
+
+fn context(shared: &Shared, tenant: &Inn, registration: Option<RegistrationFacts>) -> RuleContext {
+    let standing = shared.plan.borrow().clone();
+    let zone = standing
+        .checked
+        .registers
+        .values()
+        .find(|a| a.tenant == *tenant)
+        .map(|a| a.zone_minutes);
+    let today = LocalTime::at_zone(shared.now().seconds(), zone.unwrap_or(DEFAULT_ZONE_MINUTES));
+    // A host clock outside the calendar judges by its first day: rules of today then refuse.
+    let today = today.map_or(time::Date::MIN, |time| time.calendar().date());
+    RuleContext {
+        today,
+        tenant_inn: Some(tenant.clone()),
+        registration,
+        limits: Limits::default(),
+    }
+}
+
+/// What this release does not make yet.
+pub(super) fn not_yet(receipt: &Receipt) -> Result<(), RackError> {
+    let missing = capability::unsupported(receipt);
+    let Some(first) = missing.first() else { return Ok(()) };
+    let mut error = RackError::new(capability::NotYet::CODE, &first.reason);
+    for item in &missing {
+        error = error.fact("not_yet", format!("{}: {}", item.field, item.reason));
+    }
+    Err(error)
+}
+
+/// A receipt that no registration of the tenant covers is refused; with none known yet it waits for a unit.
+pub(super) fn coverage(shared: &Shared, tenant: &Inn, receipt: &Receipt) -> Result<(), RackError> {
+    let registrations = shared.registrations_of(tenant);
+    let mut reasons = Vec::new();
+    for registration in &registrations {
+        match covered(shared, tenant, receipt, registration) {
+            Ok(()) => return Ok(()),
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    let Some(first) = reasons.into_iter().next() else {
+        if shared
+            .plan
+            .borrow()
+            .checked
+            .registers
+            .values()
+            .any(|adoption| adoption.tenant == *tenant)
+        {
+            return Ok(());
+        }
+        return Err(RackError::new(
+            Code::NoRegistrationCovers,
+            format!("tenant {tenant} has no adopted register"),
+        ));
+    };
+    let (reason, violations) = first;
+    Err(RackError {
+        reason,
+        violations,
+        facts: Vec::new(),
+        retry_after_ms: None,
+    }
+    .fact("tenant", tenant))
+}
+
+fn covered(
+    shared: &Shared,
+    tenant: &Inn,
+    receipt: &Receipt,
+    registration: &Registration,
+) -> Result<(), (Reason, Vec<Violation>)> {
+    covers(registration, Needs::of(receipt)).map_err(|reason| (reason, Vec::new()))?;
+    let violations = rules::check(receipt, &context(shared, tenant, Some(facts(registration))));
+    if violations.is_empty() {
+        return Ok(());
+    }
+    let text = format!("registration {} does not cover the receipt", registration.rnm);
+    Err((Reason::new(Code::NoRegistrationCovers, text), violations))
+}
+
+fn facts(registration: &Registration) -> RegistrationFacts {
+    const AUTOMATIC: u32 = 1 << 2;
+    const INTERNET: u32 = 1 << 5;
+    RegistrationFacts {
+        inn: registration.inn.clone(),
+        tax_systems: registration.tax_systems,
+        ffd: match registration.ffd {
+            DeviceFfd::V1_05 => Ffd::V1_05,
+            DeviceFfd::V1_1 => Ffd::V1_1,
+            DeviceFfd::V1_2 => Ffd::V1_2,
+        },
+        internet: registration.work_mode & INTERNET != 0,
+        automatic: registration.work_mode & AUTOMATIC != 0,
+        // A register in a rack has nobody who takes coins.
+        cash_unit: false,
+    }
+}
+
+fn accept_command(shared: &Shared, order: &SubmitOrder, keys: &TenantKeys) -> Result<AcceptJob, RackError> {
+    let at = shared.now();
+    let default_ttl = shared
+        .plan
+        .borrow()
+        .checked
+        .tenants
+        .get(&order.tenant)
+        .map_or(300, |tenant| tenant.ttl_s);
+    let ttl = order.ttl_ms.unwrap_or(default_ttl.saturating_mul(1000));
+    let hash = ContentHash::of(&HashKey::new(keys.content), &order.receipt);
+    let (receipt, buyer) = order.receipt.clone().split_buyer();
+    let buyer = buyer
+        .map(|buyer| shared.seal(&order.tenant, keys, &buyer))
+        .transpose()?;
+    Ok(AcceptJob {
+        tenant: order.tenant.clone(),
+        client: order.client.clone(),
+        external_id: order.external_id.clone(),
+        key_time: order.key_time,
+        receipt,
+        buyer,
+        hash,
+        submission: SubmissionHash::of(&order.client, order.tenant.as_str(), &order.external_id),
+        priority: order.priority,
+        labels: order.labels.clone(),
+        replaces: order.replaces,
+        at,
+        expires_at: at.plus_millis(i64::try_from(ttl).unwrap_or(i64::MAX)),
+    })
+}
+
+/// The job under the same key, if there is one.
+async fn known(shared: &Shared, order: &SubmitOrder, keys: &TenantKeys) -> Result<Option<Submitted>, RackError> {
+    let select = JobSelect::External {
+        tenant: order.tenant.clone(),
+        client: order.client.clone(),
+        external_id: order.external_id.clone(),
+    };
+    match shared.read(Query::Job(select)).await? {
+        Rows::Job(Some(stored)) => same_content(shared, order, keys, stored.id, stored.job).await.map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// The same content under a known key is the same job; other content is refused with both hashes.
+async fn same_content(
+    shared: &Shared,
+    order: &SubmitOrder,
+    keys: &TenantKeys,
+    id: i64,
+    job: Job,
+) -> Result<Submitted, RackError> {
+    let key = HashKey::new(keys.content);
+    let same = job.content_hash.matches(&key, &order.receipt);
+    if same.map_err(|error| RackError::new(Code::InternalFault, error))? {
+        let stored = match shared.read(Query::JobById(id)).await? {
+            Rows::Job(Some(stored)) => *stored,
+            _ => StoredJob { id, job, buyer: None },
+        };
+        return Ok(Submitted {
+            job: shared.unseal(stored).await?,
+            existing: true,
+        });
+    }
+    let text = format!(
+        "key {} belongs to job {} with other content",
+        order.external_id, job.key
+    );
+    Err(RackError::new(Code::KeyConflict, text)
+        .fact("job", format!("tenants/{}/receipts/{}", job.tenant, job.key))
+        .fact("first_content_hash", job.content_hash)
+        .fact("content_hash", ContentHash::of(&key, &order.receipt)))
+}
+
+/// Takes a job back: only while it never had an attempt. It leaves the queue first, so that no unit can take it.
+async fn cancel(shared: &Shared, tenant: &Inn, key: &JobKey, client: &str) -> Result<Job, RackError> {
+    let select = || JobSelect::Name {
+        tenant: tenant.clone(),
+        key: *key,
+    };
+    let Rows::Job(Some(stored)) = shared.read(Query::Job(select())).await? else {
+        return Err(RackError::new(
+            Code::JobNotFound,
+            format!("tenant {tenant} has no job {key}"),
+        ));
+    };
+    let taken = shared.dispatch.remove(stored.id);
+    let reason = Reason::new(Code::JobCancelled, format!("by {client}"));
+    let refused = |code, text: String| RackError::new(code, text).fact("job", key);
+    let outcome = match &taken {
+        None if stored.job.state.is_final() => {
+            Err(refused(Code::JobFinal, format!("job {key} is {}", stored.job.state)))
+        }
+        None => Err(refused(
+            Code::JobHadAttempt,
+            format!("an attempt of job {key} has begun"),
+        )),
+        Some(_) => {
+            let command = Command::Cancel {
+                job: stored.id,
+                reason,
+                at: shared.now(),
+            };
+            shared.commit(command).await.map_err(NotWritten::into_error)
+        }
+    };
+    if let Err(error) = outcome {
+        if let Some(taken) = taken {
+            let aside = stored.job.needs_person.is_some();
+            shared.dispatch.put(taken, None, aside);
+        }
+        return Err(error);
+    }
+    match shared.read(Query::Job(select())).await? {
+        Rows::Job(Some(stored)) => shared.unseal(*stored).await,
+        _ => Err(RackError::new(Code::JobNotFound, key)),
+    }
+}

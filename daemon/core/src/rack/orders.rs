@@ -1,0 +1,112 @@
+//! Orders that change what stands in the rack.
+//!
+//! Owns: what a change of plan must not do.
+//! Must never: change anything without a row that says who ordered it.
+
+use super::handle::{AppliedPlan, ApplyOrder};
+use super::shared::{Shared, Standing};
+use crate::domain::error::RackError;
+use crate::domain::plan::{CheckedPlan, PlanError};
+use crate::journal::{ApplyPlan, Command, ReplyBody};
+use crate::parts::{Event, Severity};
+use kassette_wire::codes::Code;
+use std::sync::Arc;
+
+/// Applies a plan, or says what it would change.
+pub(super) async fn apply(shared: &Shared, order: ApplyOrder) -> Result<AppliedPlan, RackError> {
+    let checked = order.plan.check().map_err(plan_error)?;
+    let standing = shared.plan.borrow().clone();
+    let changes = standing.plan.changes_to(&order.plan);
+    refuse_what_is_in_use(shared, &standing, &checked)?;
+    if let Some(expected) = order.expected_version.filter(|expected| *expected != standing.version) {
+        let text = format!(
+            "the plan was made from version {expected}, the rack has version {}",
+            standing.version
+        );
+        return Err(RackError::new(Code::EtagMismatch, text));
+    }
+    if order.validate_only {
+        return Ok(AppliedPlan {
+            changes,
+            version: standing.version,
+        });
+    }
+    let command = ApplyPlan {
+        plan: order.plan.to_toml(),
+        rack_id: checked.rack_id,
+        expected: order.expected_version,
+        client: order.client.clone(),
+        reason: order.reason,
+        request_id: order.request_id,
+        tenants: checked.tenants.keys().cloned().collect(),
+        slots: checked.slots.keys().cloned().collect(),
+        at: shared.now(),
+    };
+    let body = shared
+        .commit(Command::Apply(Box::new(command)))
+        .await
+        .map_err(super::shared::NotWritten::into_error)?;
+    let ReplyBody::Applied(version) = body else {
+        return Err(RackError::new(Code::InternalFault, "the journal stored no plan"));
+    };
+    let text = format!("{} changes, version {version}, by {}", changes.len(), order.client);
+    shared.tell(Event::new(Severity::Info, "the plan of the rack was changed").detail(text));
+    stand(
+        shared,
+        Standing {
+            plan: order.plan,
+            checked,
+            version,
+        },
+    );
+    Ok(AppliedPlan { changes, version })
+}
+
+fn stand(shared: &Shared, standing: Standing) {
+    let (version, named) = (standing.version, standing.checked.rack_id);
+    shared.plan.send_if_modified(|known| {
+        // A repeated request answers with an older version; the newer plan stands.
+        let newer = version > known.version;
+        if newer {
+            *known = Arc::new(standing);
+        }
+        newer
+    });
+    shared.snapshot.send_modify(|snapshot| {
+        let snapshot = Arc::make_mut(snapshot);
+        snapshot.plan_version = snapshot.plan_version.max(version);
+        if let Some(id) = named {
+            snapshot.rack_id = Some(id.to_string());
+        }
+    });
+}
+
+fn plan_error(errors: Vec<PlanError>) -> RackError {
+    let texts: Vec<String> = errors
+        .iter()
+        .map(|error| format!("{}: {}", error.path, error.text))
+        .collect();
+    let mut error = RackError::new(Code::RackInvalid, texts.join("; "));
+    for wrong in errors {
+        error = error.fact("error", format!("{}: {}", wrong.path, wrong.text));
+    }
+    error
+}
+
+/// A register whose FN has an unresolved attempt stays, with its FN and tenant; a tenant with waiting jobs stays.
+fn refuse_what_is_in_use(shared: &Shared, standing: &Standing, next: &CheckedPlan) -> Result<(), RackError> {
+    for (register, adoption) in &standing.checked.registers {
+        if next.registers.get(register) != Some(adoption) && shared.doubt_on(&adoption.fn_number).is_some() {
+            let text = format!("{register} has an attempt in doubt on FN {}", adoption.fn_number);
+            return Err(RackError::new(Code::DoubtOpen, text).fact("register", register));
+        }
+    }
+    for inn in standing.checked.tenants.keys() {
+        let (waiting, _) = shared.dispatch.depth(inn);
+        if !next.tenants.contains_key(inn) && waiting > 0 {
+            let text = format!("tenant {inn} has {waiting} waiting jobs");
+            return Err(RackError::new(Code::OrderRefused, text).fact("tenant", inn));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,330 @@
+//! What the parts of a running rack share.
+//!
+//! Owns: the standing plan, the unresolved attempts, the one snapshot, the way into the journal.
+//! Must never: be reached from outside but through the handle.
+
+use super::{Ended, Parts};
+use crate::dispatch::policy::{Needs, Waiting, faults_of};
+use crate::dispatch::{Dispatch, Taken};
+use crate::domain::device::Registration;
+use crate::domain::error::{RackError, Reason};
+use crate::domain::job::Job;
+use crate::domain::plan::{CheckedPlan, RackPlan};
+use crate::domain::snapshot::{JournalHealth, RackSnapshot, UnitSnapshot};
+use crate::journal::{Command, Commit, OpenIntent, Query, ReadError, ReplyBody, Rows, StoredJob};
+use crate::parts::{Event, FaultPoints, Severity, TenantKeys, UnixMillis};
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, Nonce};
+use kassette_receipts::model::Buyer;
+use kassette_wire::codes::Code;
+use kassette_wire::value::{FnNumber, Inn, RegisterId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// The plan that stands now.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// As written.
+    pub plan: RackPlan,
+    /// As checked.
+    pub checked: CheckedPlan,
+    /// Its version.
+    pub version: u64,
+}
+
+/// An attempt that the FN has not explained yet.
+#[derive(Debug, Clone)]
+pub struct Unresolved {
+    /// The attempt.
+    pub intent: OpenIntent,
+    /// Its job's place in the queue, should it wait again.
+    pub taken: Option<Taken>,
+    /// Only a person can settle it.
+    pub manual: Option<Reason>,
+}
+
+/// Why a command was not made durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotWritten {
+    /// The disk is full; nothing changed.
+    Full,
+    /// Unknown; the rack is ending.
+    Stopped,
+    /// It makes no sense now.
+    Refused(Code, String),
+}
+
+impl NotWritten {
+    /// As an error for a caller.
+    pub fn into_error(self) -> RackError {
+        match self {
+            Self::Full => RackError::new(Code::JournalFull, "nothing was stored").retry_after(10_000),
+            Self::Stopped => RackError::new(
+                Code::JournalStopped,
+                "it is unknown whether this was stored; repeat under the same key",
+            )
+            .retry_after(2_000),
+            Self::Refused(code, text) => RackError::new(code, text),
+        }
+    }
+}
+
+/// Shared state.
+pub struct Shared {
+    pub parts: Parts,
+    pub points: FaultPoints,
+    pub dispatch: Dispatch,
+    pub plan: watch::Sender<Arc<Standing>>,
+    pub snapshot: watch::Sender<Arc<RackSnapshot>>,
+    pub sequence: watch::Sender<u64>,
+    pub stop: watch::Sender<bool>,
+    pub ended: watch::Sender<Option<Ended>>,
+    doubts: Mutex<BTreeMap<FnNumber, Unresolved>>,
+    registrations: Mutex<BTreeMap<RegisterId, Registration>>,
+    keys: Mutex<BTreeMap<Inn, TenantKeys>>,
+    clock_wanted: Mutex<BTreeSet<String>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub fn new(parts: Parts, standing: Standing, snapshot: RackSnapshot, sequence: u64) -> Self {
+        Self {
+            points: FaultPoints::new(Arc::clone(&parts.faults)),
+            parts,
+            dispatch: Dispatch::default(),
+            plan: watch::Sender::new(Arc::new(standing)),
+            snapshot: watch::Sender::new(Arc::new(snapshot)),
+            sequence: watch::Sender::new(sequence),
+            stop: watch::Sender::new(false),
+            ended: watch::Sender::new(None),
+            doubts: Mutex::default(),
+            registrations: Mutex::default(),
+            keys: Mutex::default(),
+            clock_wanted: Mutex::default(),
+        }
+    }
+
+    /// Calendar time now.
+    pub fn now(&self) -> UnixMillis {
+        self.parts.clock.now()
+    }
+
+    /// Tells an event.
+    pub fn tell(&self, event: Event) {
+        self.parts.events.event(event);
+    }
+
+    /// Whether the rack is stopping or has ended.
+    pub fn stopping(&self) -> bool {
+        *self.stop.borrow() || self.ended.borrow().is_some()
+    }
+
+    /// Makes a command durable.
+    pub async fn commit(&self, command: Command) -> Result<ReplyBody, NotWritten> {
+        if self.ended.borrow().is_some() {
+            return Err(NotWritten::Stopped);
+        }
+        match self.parts.committer.commit(command).await {
+            Commit::Done(reply) => {
+                self.sequence.send_if_modified(|known| {
+                    let newer = reply.sequence > *known;
+                    *known = reply.sequence.max(*known);
+                    newer
+                });
+                self.journal_is(JournalHealth::Writing);
+                match reply.body {
+                    ReplyBody::Refused(Code::JournalFull, _) => {
+                        self.journal_is(JournalHealth::Full);
+                        Err(NotWritten::Full)
+                    }
+                    ReplyBody::Refused(code, text) => Err(NotWritten::Refused(code, text)),
+                    body => Ok(body),
+                }
+            }
+            Commit::Full => {
+                self.journal_is(JournalHealth::Full);
+                Err(NotWritten::Full)
+            }
+            Commit::Stopped => {
+                self.reopen();
+                Err(NotWritten::Stopped)
+            }
+        }
+    }
+
+    /// A commit that is not given up while the disk is full: the outcome waits in memory and the device is idle
+    /// meanwhile. At a stop it is given up: the durable intent stands, and the next start reads the FN.
+    pub async fn commit_until_done(&self, command: Command) -> Result<ReplyBody, NotWritten> {
+        const PAUSE: Duration = Duration::from_secs(1);
+        loop {
+            match self.commit(command.clone()).await {
+                Err(NotWritten::Full) if !self.stopping() => tokio::time::sleep(PAUSE).await,
+                other => return other,
+            }
+        }
+    }
+
+    fn journal_is(&self, health: JournalHealth) {
+        self.snapshot.send_if_modified(|snapshot| {
+            let changed = snapshot.journal != health;
+            if changed {
+                Arc::make_mut(snapshot).journal = health.clone();
+            }
+            changed
+        });
+    }
+
+    /// The journal's state is unknown: nothing may be sent any more, the host opens it again.
+    fn reopen(&self) {
+        let reason = Reason::new(Code::JournalStopped, "a commit was not confirmed");
+        self.tell(Event::new(Severity::Error, "the journal stopped; the rack ends").code(reason.code));
+        self.ended.send_if_modified(|ended| {
+            let first = ended.is_none();
+            if first {
+                *ended = Some(Ended::Reopen(reason.clone()));
+            }
+            first
+        });
+    }
+
+    /// Reads from the journal.
+    pub async fn read(&self, query: Query) -> Result<Rows, RackError> {
+        self.parts.reader.read(query).await.map_err(|error| {
+            let code = match error {
+                ReadError::Damaged { .. } => Code::JournalDamaged,
+                ReadError::Sql(_) | ReadError::Unavailable(_) => Code::JournalStopped,
+            };
+            RackError::new(code, error)
+        })
+    }
+
+    /// The keys of a tenant.
+    pub async fn keys(&self, tenant: &Inn) -> Result<TenantKeys, RackError> {
+        if let Some(keys) = lock(&self.keys).get(tenant) {
+            return Ok(keys.clone());
+        }
+        let keys = self.parts.secrets.tenant_keys(tenant).await;
+        let keys = keys.map_err(|error| RackError::new(Code::KeysMissing, error))?;
+        lock(&self.keys).insert(tenant.clone(), keys.clone());
+        Ok(keys)
+    }
+
+    /// Encrypts a buyer under the tenant's key.
+    pub fn seal(&self, tenant: &Inn, keys: &TenantKeys, buyer: &Buyer) -> Result<crate::journal::Sealed, RackError> {
+        let failed = |_| RackError::new(Code::InternalFault, "the buyer could not be encrypted");
+        let plain = serde_json::to_vec(buyer).map_err(|e| RackError::new(Code::InternalFault, e))?;
+        let mut nonce = [0_u8; 12];
+        self.parts.entropy.fill(&mut nonce);
+        let cipher = ChaCha20Poly1305::new((&keys.contacts).into());
+        let payload = Payload {
+            msg: &plain,
+            aad: tenant.as_str().as_bytes(),
+        };
+        let sealed = cipher.encrypt(Nonce::from_slice(&nonce), payload).map_err(failed)?;
+        Ok(crate::journal::Sealed { nonce, sealed })
+    }
+
+    /// A stored job with its buyer in clear.
+    pub async fn unseal(&self, stored: StoredJob) -> Result<Job, RackError> {
+        let StoredJob { mut job, buyer, .. } = stored;
+        let Some(sealed) = buyer else { return Ok(job) };
+        let keys = self.keys(&job.tenant).await?;
+        let unreadable = || {
+            let text = format!("the buyer of job {} cannot be decrypted with the keys at hand", job.key);
+            RackError::new(Code::KeysMissing, text).fact("job", job.key)
+        };
+        let cipher = ChaCha20Poly1305::new((&keys.contacts).into());
+        let payload = Payload {
+            msg: &sealed.sealed,
+            aad: job.tenant.as_str().as_bytes(),
+        };
+        let plain = cipher
+            .decrypt(Nonce::from_slice(&sealed.nonce), payload)
+            .map_err(|_| unreadable())?;
+        job.receipt.buyer = Some(serde_json::from_slice(&plain).map_err(|_| unreadable())?);
+        Ok(job)
+    }
+
+    /// A stored job's place in the queue.
+    pub fn taken_of(&self, stored: &StoredJob) -> Taken {
+        let job = &stored.job;
+        let left = u64::try_from(job.expires_at.0.saturating_sub(self.now().0)).unwrap_or(0);
+        let waiting = Waiting {
+            id: stored.id,
+            key: job.key,
+            tenant: job.tenant.clone(),
+            priority: job.priority,
+            needs: Needs::of(&job.receipt),
+            not_on: BTreeSet::new(),
+            faults: faults_of(&job.attempts),
+            attempts: u32::try_from(job.attempts.len()).unwrap_or(u32::MAX),
+        };
+        Taken {
+            job: waiting,
+            expires: Instant::now() + Duration::from_millis(left),
+        }
+    }
+
+    /// The unresolved attempt on an FN.
+    pub fn doubt_on(&self, fn_number: &FnNumber) -> Option<Unresolved> {
+        lock(&self.doubts).get(fn_number).cloned()
+    }
+
+    /// Notes an unresolved attempt.
+    pub fn doubt(&self, unresolved: Unresolved) {
+        lock(&self.doubts).insert(unresolved.intent.fn_number.clone(), unresolved);
+    }
+
+    /// Forgets an attempt that was resolved.
+    pub fn resolved(&self, fn_number: &FnNumber) -> Option<Unresolved> {
+        lock(&self.doubts).remove(fn_number)
+    }
+
+    /// Notes what a register is registered for.
+    pub fn registered(&self, register: &RegisterId, registration: &Registration) {
+        lock(&self.registrations).insert(register.clone(), registration.clone());
+    }
+
+    /// Registrations of a tenant's adopted registers, as last seen.
+    pub fn registrations_of(&self, tenant: &Inn) -> Vec<Registration> {
+        let standing = self.plan.borrow().clone();
+        let known = lock(&self.registrations);
+        let adopted = standing
+            .checked
+            .registers
+            .values()
+            .filter(|adoption| adoption.tenant == *tenant);
+        adopted
+            .filter_map(|adoption| known.get(&adoption.register).cloned())
+            .collect()
+    }
+
+    /// Notes whether a unit's clock needs a correction; how many do.
+    pub fn clock_wants(&self, slot: &str, wants: bool) -> usize {
+        let mut wanted = lock(&self.clock_wanted);
+        if wants {
+            wanted.insert(slot.to_owned());
+        } else {
+            wanted.remove(slot);
+        }
+        wanted.len()
+    }
+
+    /// Changes what is published of a unit.
+    pub fn publish(&self, slot: &str, change: impl FnOnce(&mut UnitSnapshot)) {
+        self.snapshot.send_if_modified(|snapshot| {
+            let snapshot = Arc::make_mut(snapshot);
+            let Some(unit) = snapshot.units.get_mut(slot) else {
+                return false;
+            };
+            change(unit);
+            true
+        });
+    }
+}

@@ -1,0 +1,674 @@
+//! One job on this unit: intent, document, outcome, and the next job in the same commit.
+//!
+//! | what ends it | what may be true | what follows |
+//! | --- | --- | --- |
+//! | no reply to the intent's commit | on disk or not | nothing is sent; the rack ends and opens the journal again |
+//! | no reply to a command before the closing one | an open document | doubt: the next session cancels it and proves |
+//! | no reply to the closing command, or a cut one | made, not made, or made in seconds | doubt; never sent again |
+//! | an error code of the table, and the last number unchanged | nothing was made | the job ends or waits again |
+//! | any other error code | as with no reply | doubt |
+//! | a good answer with another number than expected | a stale answer, or a foreign document | doubt |
+//! | power of the host | the intent is durable | the next start finds it in doubt |
+//! | the device returns under another name | as with no reply | identity is read before the doubt is settled |
+//!
+//! Owns: the way of a job from the queue to an outcome.
+//! Must never: begin a document before its intent is durable, or begin a second one before the first has an outcome.
+
+use super::readiness::Ready;
+use super::recovery::{self, Doubtful, NotYet, Verdict as Found, read_evidence};
+use super::session::{FAULTS_MAX, Session, SessionEnd};
+use crate::dispatch::Taken;
+use crate::dispatch::policy::{counts_as_poison, poisoned, retry_after};
+use crate::domain::attempt::{
+    About, DeviceFault, DocumentKind, Evidence, KeyPlace, Learned, Made, MadeDocument, ReceiptOrder, Refusal,
+};
+use crate::domain::device::Activity;
+use crate::domain::error::Reason;
+use crate::domain::explain::Wanted;
+use crate::domain::job::Job;
+use crate::domain::unit::UnitState;
+use crate::journal::{BeginIntent, Command, EndIntent, JobEnd, OpenIntent, Query, ReplyBody, Rows, Scan, Verdict};
+use crate::parts::{Event, Point, Severity};
+use crate::rack::shared::{NotWritten, Unresolved};
+use kassette_receipts::job::JobState;
+use kassette_wire::codes::Code;
+use kassette_wire::value::FdNumber;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// After a wait longer than this the FN's last number is read again before a baseline is taken from it.
+const GAP: Duration = Duration::from_millis(200);
+
+/// A job ready to be made here.
+struct Loaded {
+    taken: Taken,
+    job: Job,
+    order: ReceiptOrder,
+}
+
+impl Session<'_> {
+    /// Makes a job, and then the next for as long as jobs wait.
+    pub(super) async fn work(&mut self, taken: Taken) -> Result<(), SessionEnd> {
+        self.shared.points.reach(Point::JobTaken).await;
+        let Some(loaded) = self.load(taken).await? else {
+            return Ok(());
+        };
+        if !self.baseline_is_fresh(&loaded.taken).await? {
+            return Ok(());
+        }
+        let order = self.begin_order(&loaded);
+        let begun = self.shared.commit(Command::Begin(Box::new(order))).await;
+        let mut current = match begun {
+            Ok(ReplyBody::Begun { intent, .. }) => Some((loaded, intent)),
+            Ok(_) => return Err(NotWritten::Refused(Code::InternalFault, "no attempt began".into()).into()),
+            Err(error) => return Err(self.not_begun(loaded.taken, error).await),
+        };
+        while let Some((loaded, intent)) = current {
+            current = self.attempt(loaded, intent).await?;
+        }
+        self.shared.publish(&self.actor.label, |unit| unit.job = None);
+        Ok(())
+    }
+
+    /// The intent is not on the disk: the job waits again, unless nobody knows.
+    async fn not_begun(&mut self, taken: Taken, error: NotWritten) -> SessionEnd {
+        match error {
+            NotWritten::Stopped => SessionEnd::Over,
+            NotWritten::Full => {
+                self.put_back(taken, Some(Duration::from_secs(1)));
+                SessionEnd::Failed(Reason::new(Code::JournalFull, "no room for an attempt"))
+            }
+            NotWritten::Refused(code, text) => {
+                self.put_back(taken, Some(Duration::from_secs(1)));
+                self.isolate(Reason::new(code, text)).await
+            }
+        }
+    }
+
+    fn put_back(&self, taken: Taken, pause: Option<Duration>) {
+        self.shared
+            .dispatch
+            .put(taken, pause.map(|pause| Instant::now() + pause), false);
+    }
+
+    /// Loads a job whole; `None` when it went back to the queue or cannot be made at all.
+    async fn load(&mut self, taken: Taken) -> Result<Option<Loaded>, SessionEnd> {
+        let loaded = match self.shared.read(Query::JobById(taken.job.id)).await {
+            Ok(Rows::Job(Some(stored))) => self.shared.unseal(*stored).await,
+            Ok(_) => Err(crate::domain::error::RackError::new(Code::JobNotFound, taken.job.key)),
+            Err(error) => Err(error),
+        };
+        let job = match loaded {
+            Ok(job) => job,
+            Err(error) => {
+                self.put_back(taken, Some(Duration::from_secs(5)));
+                return Err(SessionEnd::Failed(error.reason));
+            }
+        };
+        if job.state != JobState::Accepted {
+            let event = Event::new(Severity::Error, "a queued job is not waiting").code(Code::InternalFault);
+            self.shared.tell(event.job(job.key).detail(job.state));
+            return Ok(None);
+        }
+        let order = ReceiptOrder {
+            receipt: job.receipt.clone(),
+            key: job.key,
+            key_place: KeyPlace::of(&job.receipt),
+        };
+        if let Some((code, text)) = self.driver.cannot_make(&order, &self.registration) {
+            let text = format!("{} cannot make job {}: {text}", self.adoption.register, job.key);
+            self.tell(Severity::Warn, "a unit cannot make a job", Some(code), &text);
+            let mut taken = taken;
+            taken.job.not_on.insert(self.adoption.register.clone());
+            self.put_back(taken, None);
+            return Ok(None);
+        }
+        Ok(Some(Loaded { taken, job, order }))
+    }
+
+    /// After any gap, and always on a shared medium, the FN is read before a baseline is taken from it.
+    async fn baseline_is_fresh(&mut self, taken: &Taken) -> Result<bool, SessionEnd> {
+        if self.read_at.elapsed() <= GAP && !self.driver.shared_medium() {
+            return Ok(true);
+        }
+        let known = self.status.fn_state.last_fd;
+        if let Err(end) = self.refresh().await {
+            self.put_back(taken.clone(), None);
+            return Err(end);
+        }
+        let last = self.status.fn_state.last_fd;
+        if last != known {
+            self.put_back(taken.clone(), None);
+            let text = format!("the FN's last document is {last}, ours was {known}: somebody else made documents");
+            return Err(self.isolate(Reason::new(Code::ForeignDocuments, text)).await);
+        }
+        if !matches!(self.ready(), Ready::Yes | Ready::CloseWhenQuiet) {
+            self.put_back(taken.clone(), None);
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn begin_order(&self, loaded: &Loaded) -> BeginIntent {
+        BeginIntent {
+            job: Some(loaded.taken.job.id),
+            kind: if loaded.job.receipt.correction.is_some() {
+                DocumentKind::Correction
+            } else {
+                DocumentKind::Receipt
+            },
+            register: self.adoption.register.clone(),
+            rnm: self.registration.rnm.clone(),
+            fn_number: self.adoption.fn_number.clone(),
+            baseline: self.status.fn_state.last_fd,
+            job_key: Some(loaded.order.key),
+            key_place: Some(loaded.order.key_place),
+            content: Some(loaded.job.content_hash),
+            at: self.shared.now(),
+        }
+    }
+
+    fn open_intent(&self, loaded: &Loaded, intent: i64) -> OpenIntent {
+        let order = self.begin_order(loaded);
+        OpenIntent {
+            intent,
+            kind: order.kind,
+            register: order.register,
+            fn_number: order.fn_number,
+            baseline: order.baseline,
+            job: order.job,
+            tenant: Some(loaded.job.tenant.clone()),
+            job_key: order.job_key,
+            key_place: order.key_place,
+        }
+    }
+
+    /// One document. The intent is durable.
+    async fn attempt(&mut self, loaded: Loaded, intent: i64) -> Result<Option<(Loaded, i64)>, SessionEnd> {
+        self.shared.points.reach(Point::IntentDurable).await;
+        let key = loaded.job.key;
+        self.shared.publish(&self.actor.label, |unit| unit.job = Some(key));
+        let made = self.driver.make_receipt(&loaded.order).await;
+        self.read_at = Instant::now();
+        match made {
+            Made::Good(document) => self.good(loaded, intent, document).await,
+            Made::Refused(refusal) => self.refused(loaded, intent, refusal).await,
+            Made::Broken(broken) => {
+                let device = DeviceFault {
+                    command: broken.command.clone(),
+                    device_code: None,
+                };
+                let reason = Reason::new(broken.code, format!("{}: {}", broken.command, broken.text));
+                Err(self.doubt_job(loaded, intent, reason, Some(device)).await)
+            }
+        }
+    }
+
+    async fn doubt_job(
+        &mut self,
+        loaded: Loaded,
+        intent: i64,
+        reason: Reason,
+        device: Option<DeviceFault>,
+    ) -> SessionEnd {
+        let open = self.open_intent(&loaded, intent);
+        self.fall_into_doubt(open, Some(loaded.taken), reason, device).await
+    }
+
+    /// A good answer counts only if its number is the one the attempt explains.
+    async fn good(
+        &mut self,
+        loaded: Loaded,
+        intent: i64,
+        made: MadeDocument,
+    ) -> Result<Option<(Loaded, i64)>, SessionEnd> {
+        let baseline = self.status.fn_state.last_fd;
+        if Some(made.fd) != baseline.next() {
+            let text = format!("the answer names document {}, the last one was {baseline}", made.fd);
+            return Err(self
+                .doubt_job(loaded, intent, Reason::new(Code::DoubtOpen, text), None)
+                .await);
+        }
+        let evidence = match self.answer_evidence(&loaded, &made).await {
+            Ok(evidence) => evidence,
+            Err(reason) => return Err(self.doubt_job(loaded, intent, reason, None).await),
+        };
+        self.shared.points.reach(Point::OutcomeBefore).await;
+        self.status.fn_state.last_fd = made.fd;
+        self.status.fn_state.last_time = Some(evidence.time);
+        self.status.shift.receipts = evidence.number_in_shift;
+        self.faults_in_row = 0;
+        self.actor.calm();
+        self.completed(loaded, intent, evidence).await
+    }
+
+    async fn answer_evidence(&mut self, loaded: &Loaded, made: &MadeDocument) -> Result<Evidence, Reason> {
+        let witness = self.witness();
+        let Some(time) = made.time else {
+            let wanted = wanted(&loaded.job, Some(loaded.order.key_place));
+            return read_evidence(self.driver.as_mut(), made.fd, &wanted, &witness).await;
+        };
+        Ok(Evidence {
+            fn_number: witness.fn_number,
+            fd: made.fd,
+            fp: made.fp,
+            shift: made.shift.unwrap_or(self.status.shift.number),
+            number_in_shift: self.status.shift.receipts.saturating_add(1),
+            time,
+            zone_minutes: witness.zone_minutes,
+            register: witness.register,
+            rnm: witness.rnm,
+            total: loaded.job.receipt.total,
+            learned: Learned::Answer,
+        })
+    }
+
+    /// Commits the outcome; together with the next intent if a job waits at this moment.
+    async fn completed(
+        &mut self,
+        loaded: Loaded,
+        intent: i64,
+        evidence: Evidence,
+    ) -> Result<Option<(Loaded, i64)>, SessionEnd> {
+        let text = format!("document {} of FN {}", evidence.fd, evidence.fn_number);
+        let end = EndIntent {
+            intent,
+            last_fd: evidence.fd,
+            verdict: Verdict::Made(Box::new(evidence)),
+            job_end: JobEnd::Completed,
+            reason: None,
+            device: None,
+            scan: None,
+            needs_person: None,
+            at: self.shared.now(),
+        };
+        let next = self.next_job().await;
+        let order = next.as_ref().map(|next| Box::new(self.begin_order(next)));
+        let reply = self
+            .shared
+            .commit_until_done(Command::End(Box::new(end), order))
+            .await?;
+        self.shared.points.reach(Point::OutcomeDurable).await;
+        let event = Event::new(Severity::Info, "a receipt was made").register(&self.adoption.register);
+        self.shared.tell(
+            event
+                .fn_number(&self.adoption.fn_number)
+                .job(loaded.job.key)
+                .detail(text),
+        );
+        self.publish_device();
+        match (next, reply) {
+            (
+                Some(next),
+                ReplyBody::Ended {
+                    next: Some((intent, _)),
+                    ..
+                },
+            ) => Ok(Some((next, intent))),
+            (Some(next), _) => {
+                self.put_back(next.taken, None);
+                Ok(None)
+            }
+            (None, _) => Ok(None),
+        }
+    }
+
+    /// The next job, if one waits now and this unit may go on without a look at it first.
+    async fn next_job(&mut self) -> Option<Loaded> {
+        if self.actor.over() || self.driver.shared_medium() || self.ready() != Ready::Yes {
+            return None;
+        }
+        let taken = self.shared.dispatch.try_take(&self.facts())?;
+        self.shared.points.reach(Point::JobTaken).await;
+        self.load(taken).await.ok().flatten()
+    }
+
+    /// A refusal ends the attempt only if the table says that the FN was not asked to sign, and the FN's last number,
+    /// read after that answer, still equals the baseline.
+    async fn refused(
+        &mut self,
+        loaded: Loaded,
+        intent: i64,
+        refusal: Refusal,
+    ) -> Result<Option<(Loaded, i64)>, SessionEnd> {
+        let baseline = self.status.fn_state.last_fd;
+        let device = DeviceFault {
+            command: refusal.command.clone(),
+            device_code: Some(refusal.device_code),
+        };
+        let text = format!(
+            "{} was refused with code {:02X}: {}",
+            refusal.command, refusal.device_code, refusal.text
+        );
+        let reason = Reason::new(refusal.code, text);
+        if !refusal.before_signing || !self.unchanged_since(baseline).await {
+            return Err(self.doubt_job(loaded, intent, reason, Some(device)).await);
+        }
+        self.faults_in_row += 1;
+        let job_end = if refusal.about == About::Document {
+            JobEnd::Refused
+        } else {
+            JobEnd::Again
+        };
+        self.end_not_made(intent, loaded.taken, reason.clone(), Some(device), job_end, None)
+            .await?;
+        self.shared.publish(&self.actor.label, |unit| unit.job = None);
+        if job_end == JobEnd::Refused {
+            return Ok(None);
+        }
+        match self.examine(reason).await {
+            Some(end) => Err(end),
+            None => Ok(None),
+        }
+    }
+
+    /// Cancels what is open and reads the FN: whether nothing was made.
+    async fn unchanged_since(&mut self, baseline: FdNumber) -> bool {
+        if self.refresh().await.is_err() {
+            return false;
+        }
+        let open = self.status.activity == Activity::DocumentOpen || self.status.fn_state.document_open;
+        if open && self.status.fn_state.last_fd == baseline {
+            let cancelled = self.driver.cancel_document().await;
+            if cancelled.is_err() || self.refresh().await.is_err() {
+                return false;
+            }
+            self.shared.points.reach(Point::ResolveCancelled).await;
+        }
+        let idle = self.status.activity == Activity::Idle && !self.status.fn_state.document_open;
+        idle && self.status.fn_state.last_fd == baseline
+    }
+
+    /// After a refusal about the device: what it means for the unit.
+    async fn examine(&mut self, reason: Reason) -> Option<SessionEnd> {
+        match reason.code {
+            Code::FnFull | Code::FnExpired | Code::FnUnsentTooOld => {
+                self.shared
+                    .publish(&self.actor.label, |unit| unit.not_ready = Some(reason.clone()));
+                self.actor.enter(UnitState::Draining, reason).await;
+                Some(SessionEnd::Isolated { retry: None })
+            }
+            Code::FnFault | Code::FnPhase => Some(self.isolate(reason).await),
+            _ if self.faults_in_row >= FAULTS_MAX => {
+                let text = format!("{FAULTS_MAX} refusals in a row, the last: {}", reason.detail);
+                Some(self.isolate(Reason::new(Code::RegisterFault, text)).await)
+            }
+            // Begin anew from identity, after a pause.
+            _ => Some(SessionEnd::Failed(reason)),
+        }
+    }
+
+    /// Commits that nothing was made, and lets the job wait again, end, or stand aside as poison.
+    async fn end_not_made(
+        &mut self,
+        intent: i64,
+        mut taken: Taken,
+        reason: Reason,
+        device: Option<DeviceFault>,
+        job_end: JobEnd,
+        scan: Option<Scan>,
+    ) -> Result<(), SessionEnd> {
+        let end = EndIntent {
+            intent,
+            verdict: Verdict::NotMade,
+            job_end,
+            reason: Some(reason.clone()),
+            device: device.clone(),
+            scan,
+            last_fd: self.status.fn_state.last_fd,
+            needs_person: None,
+            at: self.shared.now(),
+        };
+        self.shared.commit_until_done(Command::End(Box::new(end), None)).await?;
+        self.shared.points.reach(Point::OutcomeDurable).await;
+        let event = Event::new(Severity::Warn, "an attempt made no document").register(&self.adoption.register);
+        self.shared.tell(
+            event
+                .fn_number(&self.adoption.fn_number)
+                .job(taken.job.key)
+                .code(reason.code)
+                .detail(&reason.detail),
+        );
+        if job_end == JobEnd::Refused {
+            return Ok(());
+        }
+        taken.job.attempts = taken.job.attempts.saturating_add(1);
+        if let Some(fault) = device.filter(|_| counts_as_poison(reason.code)) {
+            taken.job.faults.push((self.adoption.register.clone(), fault));
+        }
+        self.requeue(taken).await
+    }
+
+    /// Puts a job back with a pause; a poisonous one waits for a person.
+    async fn requeue(&mut self, taken: Taken) -> Result<(), SessionEnd> {
+        let poison = poisoned(&taken.job.faults).map(|(first, second, fault)| {
+            let code = fault
+                .device_code
+                .map_or("no answer".to_owned(), |code| format!("code {code:02X}"));
+            Reason::new(
+                Code::JobPoison,
+                format!("{first} and {second} both gave {code} at {}", fault.command),
+            )
+        });
+        let pause = Some(Instant::now() + retry_after(taken.job.attempts));
+        let Some(reason) = poison else {
+            self.shared.dispatch.put(taken, pause, false);
+            return Ok(());
+        };
+        let command = Command::SetAside {
+            job: taken.job.id,
+            reason: reason.clone(),
+            at: self.shared.now(),
+        };
+        self.shared.commit_until_done(command).await?;
+        let event = Event::new(Severity::Error, "a job was set aside as poison").code(reason.code);
+        self.shared.tell(event.job(taken.job.key).detail(&reason.detail));
+        self.shared.dispatch.put(taken, None, true);
+        Ok(())
+    }
+
+    /// Settles the doubt on this FN, if there is one, before anything else is done with it.
+    pub(super) async fn settle(&mut self) -> Result<(), SessionEnd> {
+        let Some(unresolved) = self.shared.doubt_on(&self.adoption.fn_number) else {
+            return Ok(());
+        };
+        if let Some(reason) = unresolved.manual.clone() {
+            return Err(self.isolate_for_person(reason).await);
+        }
+        if unresolved.intent.register != self.adoption.register {
+            let text = format!(
+                "the attempt was on {}, its FN now stands in {}",
+                unresolved.intent.register, self.adoption.register
+            );
+            return Err(self
+                .manual(unresolved, Reason::new(Code::RegisterWrongSerial, text), None)
+                .await);
+        }
+        let job = match unresolved.intent.job {
+            None => None,
+            Some(id) => Some(self.load_doubtful(id).await?),
+        };
+        let (kind, place) = (unresolved.intent.kind, unresolved.intent.key_place);
+        let wanted = match &job {
+            Some(job) => wanted(job, place),
+            None => Wanted {
+                kind,
+                receipt: None,
+                key: None,
+            },
+        };
+        let doubtful = Doubtful {
+            baseline: unresolved.intent.baseline,
+            wanted,
+            witness: self.witness(),
+        };
+        let points = self.shared.points.clone();
+        match recovery::resolve(self.driver.as_mut(), &doubtful, &points).await {
+            Ok(resolution) => self.resolved(unresolved, resolution).await,
+            Err(not_yet) => Err(self.unresolved(not_yet)),
+        }
+    }
+
+    fn unresolved(&mut self, not_yet: NotYet) -> SessionEnd {
+        let end = match not_yet {
+            NotYet::Device(error) => SessionEnd::from(error),
+            NotYet::NotIdle(reason) | NotYet::Moving(reason) => SessionEnd::Failed(reason),
+        };
+        if let SessionEnd::Failed(reason) = &end {
+            let reason = reason.clone();
+            self.shared
+                .publish(&self.actor.label, |unit| unit.in_doubt = Some(reason));
+        }
+        end
+    }
+
+    async fn load_doubtful(&mut self, id: i64) -> Result<Job, SessionEnd> {
+        match self.shared.read(Query::JobById(id)).await {
+            Ok(Rows::Job(Some(stored))) => self
+                .shared
+                .unseal(*stored)
+                .await
+                .map_err(|error| SessionEnd::Failed(error.reason)),
+            Ok(_) => Err(SessionEnd::Failed(Reason::new(
+                Code::JobNotFound,
+                format!("job row {id}"),
+            ))),
+            Err(error) => Err(SessionEnd::Failed(error.reason)),
+        }
+    }
+
+    async fn resolved(&mut self, unresolved: Unresolved, resolution: recovery::Resolution) -> Result<(), SessionEnd> {
+        let scan = resolution.scan;
+        let last = scan.last_after;
+        let unmade_shift = unresolved.intent.job.is_none() && matches!(resolution.verdict, Found::NotMade);
+        match resolution.verdict {
+            Found::Manual(reason) => return Err(self.manual(unresolved, reason, Some(scan)).await),
+            Found::Made(evidence) => {
+                let text = format!("document {} was found in the FN", evidence.fd);
+                let end = EndIntent {
+                    intent: unresolved.intent.intent,
+                    verdict: Verdict::Made(evidence),
+                    job_end: JobEnd::Completed,
+                    reason: None,
+                    device: None,
+                    scan: Some(scan),
+                    last_fd: last,
+                    needs_person: None,
+                    at: self.shared.now(),
+                };
+                self.shared.commit_until_done(Command::End(Box::new(end), None)).await?;
+                self.shared.points.reach(Point::ResolveDurable).await;
+                self.tell(Severity::Info, "a doubt was resolved: the document exists", None, &text);
+            }
+            Found::NotMade => {
+                self.status.fn_state.last_fd = last;
+                self.not_made_after_all(&unresolved, scan).await?;
+                self.shared.points.reach(Point::ResolveDurable).await;
+            }
+        }
+        self.shared.resolved(&self.adoption.fn_number);
+        self.shared.publish(&self.actor.label, |unit| {
+            unit.in_doubt = None;
+            unit.job = None;
+        });
+        if unmade_shift {
+            // Nothing slows a shift down as a queue does a job: pause before the next try.
+            let text = "a shift document was not made; it is tried again after a pause";
+            return Err(SessionEnd::Failed(Reason::new(Code::AttemptNotSent, text)));
+        }
+        self.refresh().await
+    }
+
+    async fn not_made_after_all(&mut self, unresolved: &Unresolved, scan: Scan) -> Result<(), SessionEnd> {
+        let intent = unresolved.intent.intent;
+        let text = format!("no document above {}", unresolved.intent.baseline);
+        let (reason, device) = self.last_words(unresolved).await?;
+        self.tell(
+            Severity::Info,
+            "a doubt was resolved: nothing was made",
+            Some(reason.code),
+            &text,
+        );
+        match unresolved.taken.clone() {
+            Some(taken) => {
+                self.end_not_made(intent, taken, reason, device, JobEnd::Again, Some(scan))
+                    .await
+            }
+            None => {
+                let end = EndIntent {
+                    intent,
+                    verdict: Verdict::NotMade,
+                    job_end: JobEnd::Again,
+                    reason: Some(reason),
+                    device,
+                    last_fd: scan.last_after,
+                    scan: Some(scan),
+                    needs_person: None,
+                    at: self.shared.now(),
+                };
+                self.shared.commit_until_done(Command::End(Box::new(end), None)).await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Why the attempt fell into doubt, as its row says: the reason stays that of the attempt, also after a restart.
+    async fn last_words(&mut self, unresolved: &Unresolved) -> Result<(Reason, Option<DeviceFault>), SessionEnd> {
+        let unknown = || {
+            (
+                Reason::new(Code::AttemptNotSent, "the FN shows that nothing was made"),
+                None,
+            )
+        };
+        let Some(id) = unresolved.intent.job else {
+            return Ok(unknown());
+        };
+        let job = self.load_doubtful(id).await?;
+        let row = job
+            .attempts
+            .into_iter()
+            .find(|attempt| attempt.intent == unresolved.intent.intent);
+        Ok(row
+            .and_then(|row| row.reason.map(|reason| (reason, row.device)))
+            .unwrap_or_else(unknown))
+    }
+
+    /// Only a person can settle this doubt; the unit is isolated, the job stays with it.
+    async fn manual(&mut self, mut unresolved: Unresolved, reason: Reason, scan: Option<Scan>) -> SessionEnd {
+        let end = EndIntent {
+            intent: unresolved.intent.intent,
+            verdict: Verdict::InDoubt,
+            job_end: JobEnd::InDoubt,
+            reason: Some(reason.clone()),
+            device: None,
+            // What is above is not explained, so the mark stays below it (I11).
+            last_fd: unresolved.intent.baseline,
+            scan,
+            needs_person: Some(reason.clone()),
+            at: self.shared.now(),
+        };
+        if let Err(error) = self.shared.commit_until_done(Command::End(Box::new(end), None)).await {
+            return error.into();
+        }
+        unresolved.manual = Some(reason.clone());
+        self.shared.doubt(unresolved);
+        self.shared
+            .publish(&self.actor.label, |unit| unit.in_doubt = Some(reason.clone()));
+        self.isolate_for_person(reason).await
+    }
+}
+
+/// What an attempt of this job looks for in the FN.
+fn wanted(job: &Job, place: Option<KeyPlace>) -> Wanted<'_> {
+    let place = place.unwrap_or_else(|| KeyPlace::of(&job.receipt));
+    let kind = if job.receipt.correction.is_some() {
+        DocumentKind::Correction
+    } else {
+        DocumentKind::Receipt
+    };
+    Wanted {
+        kind,
+        receipt: Some(&job.receipt),
+        key: Some((&job.key, place)),
+    }
+}

@@ -1,0 +1,13 @@
+//! One actor for each slot: it owns the port there, and with it the register and FN that answer.
+//!
+//! Owns: the life of a unit, from a port that appears to a document that is proven.
+//! Must never: share a port, drop a fiscal exchange half way, or take a job while a doubt is open on its FN.
+
+mod attempt;
+mod readiness;
+mod recovery;
+mod session;
+mod shift;
+mod slot;
+
+pub use slot::SlotActor;

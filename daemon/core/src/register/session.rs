@@ -1,0 +1,574 @@
+//! A session: one open port, one identified register, until something ends it.
+//!
+//! Order: identify; adopted at all, and by us? locks; barrier; registration; the FN's mark; a doubt, if one is open;
+//! settings; then readiness and jobs, for as long as the port lives. A session never mends a broken exchange: it ends,
+//! the port is closed, and the next one begins from identity.
+//!
+//! Owns: the driver, the locks, and what was read of the device in this session.
+//! Must never: take a job before all of that holds.
+
+use super::readiness::{self, Ready, View};
+use super::slot::SlotActor;
+use crate::dispatch::policy::{Needs, UnitFacts, covers};
+use crate::domain::device::{Ffd, FnPhase, FnResource, Identity, Registration, Status};
+use crate::domain::error::Reason;
+use crate::domain::explain::Witness;
+use crate::domain::plan::Adoption;
+use crate::domain::snapshot::RackKind;
+use crate::domain::unit::UnitState;
+use crate::drivers::{Driver, DriverError, connect};
+use crate::journal::{Command, FnMark, ReplyBody, Seen};
+use crate::parts::{Event, LockGuard, LockKind, Port, Severity};
+use crate::rack::shared::{NotWritten, Shared};
+use kassette_wire::codes::Code;
+use kassette_wire::value::{FnNumber, LocalTime, Vendor};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often a quiet unit is looked at; readiness means a good exchange at most 30 s old (design 7, B9).
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often a unit that is not ready is looked at.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often memory and life of the FN are read.
+const RESOURCE_EVERY: Duration = Duration::from_secs(600);
+/// Pause before a lock that another program holds is tried again.
+const LOCK_AGAIN: Duration = Duration::from_secs(5);
+/// Pause before an unreadable doubt is looked at again although it waits for a person.
+const MANUAL_AGAIN: Duration = Duration::from_secs(60);
+/// Refusals of a device in a row, on different jobs or not, until it is isolated.
+pub(super) const FAULTS_MAX: u32 = 3;
+
+/// How a session ended.
+#[derive(Debug)]
+pub(super) enum SessionEnd {
+    /// The rack stops or the slot is gone.
+    Over,
+    /// Begin anew at once.
+    Again,
+    /// The device failed; begin anew after a pause.
+    Failed(Reason),
+    /// Nothing may be done until a person acts, or a look after the pause.
+    Isolated {
+        /// Look again after this time even if nothing changed.
+        retry: Option<Duration>,
+    },
+}
+
+impl From<DriverError> for SessionEnd {
+    fn from(error: DriverError) -> Self {
+        Self::Failed(Reason::new(error.code(), error.to_string()))
+    }
+}
+
+impl From<NotWritten> for SessionEnd {
+    fn from(error: NotWritten) -> Self {
+        match error {
+            NotWritten::Stopped => Self::Over,
+            NotWritten::Full => Self::Failed(Reason::new(Code::JournalFull, "the journal takes no writes")),
+            NotWritten::Refused(code, text) => Self::Failed(Reason::new(code, text)),
+        }
+    }
+}
+
+/// One open port with its register.
+pub(super) struct Session<'a> {
+    pub(super) actor: &'a mut SlotActor,
+    pub(super) shared: Arc<Shared>,
+    pub(super) driver: Box<dyn Driver>,
+    pub(super) adoption: Adoption,
+    pub(super) registration: Registration,
+    pub(super) status: Status,
+    /// When `status` was read, or the last good exchange of a document ended.
+    pub(super) read_at: Instant,
+    pub(super) resource: FnResource,
+    resource_at: Instant,
+    pub(super) shift_opened: Option<LocalTime>,
+    pub(super) faults_in_row: u32,
+    plan_version: u64,
+    _locks: (LockGuard, LockGuard),
+}
+
+impl<'a> Session<'a> {
+    /// Holds a session on an open port.
+    pub(super) async fn hold(actor: &'a mut SlotActor, port: Box<dyn Port>) -> SessionEnd {
+        let shared = Arc::clone(&actor.shared);
+        let timing = shared.parts.policy.driver_timing;
+        // Until there are more vendors every adopted register is of this one.
+        let mut driver = connect(Vendor::ShtrihM, port, shared.points.clone(), timing);
+        if actor.state() != UnitState::Identifying {
+            actor
+                .enter(
+                    UnitState::Identifying,
+                    Reason::new(Code::RegisterIdentifying, "asking who is there"),
+                )
+                .await;
+        }
+        let identity = match driver.identify().await {
+            Ok(identity) => identity,
+            Err(error) => return error.into(),
+        };
+        actor.known_as(Some(identity.register.clone()), identity.fn_number.clone());
+        publish_identity(actor, &identity);
+        let admitted = match admit(actor, &identity).await {
+            Ok(admitted) => admitted,
+            Err(end) => return end,
+        };
+        match Self::begin(actor, shared, driver, identity, admitted).await {
+            Ok(mut session) => match session.live().await {
+                Ok(never) => match never {},
+                Err(end) => end,
+            },
+            Err(end) => end,
+        }
+    }
+
+    /// From a register that is ours to one that may take jobs, unless a doubt or a contradiction stands before it.
+    async fn begin(
+        actor: &'a mut SlotActor,
+        shared: Arc<Shared>,
+        mut driver: Box<dyn Driver>,
+        identity: Identity,
+        (adoption, locks, plan_version): (Adoption, (LockGuard, LockGuard), u64),
+    ) -> Result<Self, SessionEnd> {
+        driver.barrier().await?;
+        let registration = driver.registration().await?;
+        let status = driver.status().await?;
+        check_registration(actor, &adoption, &registration, &status).await?;
+        let resource = driver.resource().await?;
+        shared.registered(&adoption.register, &registration);
+        let mark = see(actor, &shared, &identity, &registration, &status).await?;
+        let now = Instant::now();
+        let mut session = Self {
+            actor,
+            shared,
+            driver,
+            adoption,
+            registration,
+            status,
+            read_at: now,
+            resource,
+            resource_at: now,
+            shift_opened: None,
+            faults_in_row: 0,
+            plan_version,
+            _locks: locks,
+        };
+        session.publish_device();
+        session.settle().await?;
+        session.check_mark(mark).await?;
+        let changed = session.driver.prepare().await?;
+        for what in changed {
+            session.tell(Severity::Info, "a setting of the register was changed", None, &what);
+        }
+        session.find_shift().await?;
+        Ok(session)
+    }
+
+    /// The FN's last number must be what the journal knows: ahead means documents that nobody here asked for.
+    async fn check_mark(&mut self, mark: FnMark) -> Result<(), SessionEnd> {
+        let last = self.status.fn_state.last_fd;
+        // A doubt that was just settled has moved the mark with it.
+        let known = self.shared_mark(mark).await?;
+        let reason = if last < known.last_fd {
+            let text = format!("the FN's last document is {last}, the journal knows {}", known.last_fd);
+            Reason::new(Code::LedgerBehindJournal, text)
+        } else if last > known.last_fd {
+            let text = format!(
+                "the FN's last document is {last}, the journal knows {} and no more",
+                known.last_fd
+            );
+            Reason::new(Code::ForeignDocuments, text)
+        } else {
+            return Ok(());
+        };
+        Err(self.isolate(reason).await)
+    }
+
+    async fn shared_mark(&mut self, seen: FnMark) -> Result<FnMark, SessionEnd> {
+        let order = self.seen_order();
+        match self.shared.commit(Command::Seen(Box::new(order))).await? {
+            ReplyBody::Mark(Some(mark)) => Ok(mark),
+            _ => Ok(seen),
+        }
+    }
+
+    fn seen_order(&self) -> Seen {
+        let unit = self.shared.snapshot.borrow().units.get(&self.actor.label).cloned();
+        Seen {
+            slot: self.actor.label.clone(),
+            register: self.adoption.register.clone(),
+            model: unit.as_ref().and_then(|unit| unit.model.clone()).unwrap_or_default(),
+            firmware: unit.and_then(|unit| unit.firmware).unwrap_or_default(),
+            fn_number: Some(self.adoption.fn_number.clone()),
+            registration: Some(self.registration.clone()),
+            last_fd: Some(self.status.fn_state.last_fd),
+            at: self.shared.now(),
+        }
+    }
+
+    /// Jobs, looks and shifts until something ends the session.
+    async fn live(&mut self) -> Result<std::convert::Infallible, SessionEnd> {
+        let facts = self.facts();
+        loop {
+            self.check_over().await?;
+            match self.ready() {
+                Ready::Yes => self.wait_for_work(&facts, LOOK_EVERY, true).await?,
+                Ready::CloseWhenQuiet => self.quiet_close(&facts).await?,
+                Ready::SetClock => self.set_clock(&facts).await?,
+                Ready::OpenShift => self.open_shift().await?,
+                Ready::CloseShift => self.close_shift().await?,
+                Ready::No(reason) => {
+                    self.not_ready(Some(reason)).await;
+                    self.wait_for_work(&facts, LOOK_AGAIN, false).await?;
+                }
+            }
+        }
+    }
+
+    pub(super) fn facts(&self) -> UnitFacts {
+        UnitFacts {
+            register: self.adoption.register.clone(),
+            fn_number: self.adoption.fn_number.clone(),
+            tenant: self.adoption.tenant.clone(),
+            registration: self.registration.clone(),
+        }
+    }
+
+    /// The host's local time in the registration's zone.
+    pub(super) fn host_time(&self) -> Result<LocalTime, SessionEnd> {
+        LocalTime::at_zone(self.shared.now().seconds(), self.adoption.zone_minutes)
+            .map_err(|error| SessionEnd::Failed(Reason::new(Code::ClockHostUnsynchronised, error)))
+    }
+
+    /// Whether the unit may make a document now, by what was last read.
+    pub(super) fn ready(&self) -> Ready {
+        let Ok(host) = self.host_time() else {
+            return Ready::No(Reason::new(
+                Code::ClockHostUnsynchronised,
+                "the host clock is outside the calendar",
+            ));
+        };
+        let lapse = i64::try_from(self.read_at.elapsed().as_secs()).unwrap_or(i64::MAX);
+        let mut status = self.status.clone();
+        // The register's clock went on since it was read.
+        status.clock = status.clock.plus_seconds(lapse).unwrap_or(status.clock);
+        readiness::judge(&View {
+            status: &status,
+            resource: &self.resource,
+            host,
+            synchronised: self.shared.parts.clock.synchronised(),
+            shift_opened: self.shift_opened,
+        })
+    }
+
+    async fn check_over(&mut self) -> Result<(), SessionEnd> {
+        if self.actor.over() {
+            return Err(SessionEnd::Over);
+        }
+        let standing = self.shared.plan.borrow().clone();
+        if standing.version != self.plan_version {
+            if standing.checked.registers.get(&self.adoption.register) != Some(&self.adoption) {
+                return Err(SessionEnd::Again);
+            }
+            self.plan_version = standing.version;
+        }
+        Ok(())
+    }
+
+    /// Waits for a job, a look, a change of plan or the end; does what came.
+    async fn wait_for_work(&mut self, facts: &UnitFacts, look: Duration, takes: bool) -> Result<(), SessionEnd> {
+        if takes {
+            self.not_ready(None).await;
+        }
+        let shared = Arc::clone(&self.shared);
+        let (mut stop, mut ended) = (shared.stop.subscribe(), shared.ended.subscribe());
+        let (mut plan, mut ports) = (shared.plan.subscribe(), shared.parts.ports.watch());
+        plan.mark_unchanged();
+        self.check_over().await?;
+        let due = (self.read_at + look).max(Instant::now() + Duration::from_millis(1));
+        let taken = tokio::select! {
+            biased;
+            _ = stop.changed() => None,
+            _ = ended.changed() => None,
+            _ = self.actor.gone.changed() => None,
+            _ = plan.changed() => None,
+            () = port_gone(&mut ports, &self.actor.slot.port) => {
+                let text = format!("port {} went away", self.actor.slot.port);
+                return Err(SessionEnd::Failed(Reason::new(Code::RegisterAbsent, text)));
+            }
+            taken = shared.dispatch.take(facts), if takes => Some(taken),
+            () = tokio::time::sleep_until(due) => {
+                self.refresh().await?;
+                None
+            }
+        };
+        match taken {
+            Some(taken) => self.work(taken).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the register anew.
+    pub(super) async fn refresh(&mut self) -> Result<(), SessionEnd> {
+        self.status = self.driver.status().await?;
+        self.read_at = Instant::now();
+        if self.resource_at.elapsed() >= RESOURCE_EVERY {
+            self.resource = self.driver.resource().await?;
+            self.resource_at = Instant::now();
+        }
+        if self.status.fn_state.number != self.adoption.fn_number {
+            return Err(SessionEnd::Again);
+        }
+        self.publish_device();
+        Ok(())
+    }
+
+    pub(super) async fn not_ready(&mut self, reason: Option<Reason>) {
+        if self.actor.state() != UnitState::Active {
+            let text = format!("{} serves tenant {}", self.adoption.register, self.adoption.tenant);
+            self.actor
+                .enter(UnitState::Active, Reason::new(Code::RegisterAdopted, text))
+                .await;
+        }
+        let before = self
+            .shared
+            .snapshot
+            .borrow()
+            .units
+            .get(&self.actor.label)
+            .and_then(|u| u.not_ready.clone());
+        if before.as_ref().map(|r| r.code) == reason.as_ref().map(|r| r.code) && before.is_some() == reason.is_some() {
+            return;
+        }
+        match &reason {
+            Some(reason) => self.tell(
+                Severity::Warn,
+                "a unit takes no jobs",
+                Some(reason.code),
+                &reason.detail,
+            ),
+            None => self.tell(Severity::Info, "a unit takes jobs", None, "ready"),
+        }
+        self.shared.publish(&self.actor.label, |unit| unit.not_ready = reason);
+    }
+
+    /// Isolates the unit until a person acts.
+    pub(super) async fn isolate(&mut self, reason: Reason) -> SessionEnd {
+        self.actor.enter(UnitState::Quarantined, reason).await;
+        SessionEnd::Isolated { retry: None }
+    }
+
+    /// Isolates the unit but looks again by itself: what only a person can settle may have been settled elsewhere.
+    pub(super) async fn isolate_for_person(&mut self, reason: Reason) -> SessionEnd {
+        self.actor.enter(UnitState::Quarantined, reason).await;
+        SessionEnd::Isolated {
+            retry: Some(MANUAL_AGAIN),
+        }
+    }
+
+    pub(super) fn witness(&self) -> Witness {
+        Witness {
+            register: self.adoption.register.clone(),
+            fn_number: self.adoption.fn_number.clone(),
+            rnm: self.registration.rnm.clone(),
+            zone_minutes: self.adoption.zone_minutes,
+        }
+    }
+
+    pub(super) fn tell(&self, severity: Severity, what: &'static str, code: Option<Code>, detail: &str) {
+        let mut event = Event::new(severity, what)
+            .register(&self.adoption.register)
+            .fn_number(&self.adoption.fn_number)
+            .tenant(&self.adoption.tenant)
+            .detail(detail);
+        event.code = code;
+        self.shared.tell(event);
+    }
+
+    pub(super) fn publish_device(&self) {
+        let offset = self.host_time().ok().map(|host| self.status.clock.seconds_since(host));
+        let now = self.shared.now();
+        self.shared.publish(&self.actor.label, |unit| {
+            unit.tenant = Some(self.adoption.tenant.clone());
+            unit.zone_minutes = Some(self.adoption.zone_minutes);
+            unit.registration = Some(self.registration.clone());
+            unit.shift = Some(self.status.shift);
+            unit.fn_state = Some(self.status.fn_state.clone());
+            unit.resource = Some(self.resource);
+            unit.clock_offset_s = offset;
+            unit.last_good = Some(now);
+        });
+    }
+}
+
+async fn port_gone(
+    ports: &mut tokio::sync::watch::Receiver<crate::parts::PortMap>,
+    address: &crate::parts::PortAddress,
+) {
+    let first = ports
+        .borrow_and_update()
+        .get(address)
+        .map(|presence| presence.generation);
+    loop {
+        if first.is_none() || ports.borrow_and_update().get(address).map(|p| p.generation) != first {
+            return;
+        }
+        if ports.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn publish_identity(actor: &SlotActor, identity: &Identity) {
+    actor.shared.publish(&actor.label, |unit| {
+        unit.register = Some(identity.register.clone());
+        unit.model = Some(identity.model.clone());
+        unit.firmware = Some(identity.firmware.clone());
+        unit.fn_number.clone_from(&identity.fn_number);
+    });
+}
+
+type Admitted = (Adoption, (LockGuard, LockGuard), u64);
+
+/// Whether this register with this FN is ours to drive. Nothing beyond identification was sent when this says no.
+async fn admit(actor: &mut SlotActor, identity: &Identity) -> Result<Admitted, SessionEnd> {
+    let standing = actor.shared.plan.borrow().clone();
+    let foreign = |code, text: String| (UnitState::Foreign, Reason::new(code, text), None);
+    let register = &identity.register;
+    let verdict = match (standing.checked.registers.get(register), &identity.fn_number) {
+        (None, _) => Err(foreign(Code::RegisterForeign, format!("{register} was not adopted"))),
+        (Some(_), None) => Err((
+            UnitState::Blank,
+            Reason::new(Code::FnAbsent, format!("{register} states that it has no FN")),
+            Some(LOCK_AGAIN),
+        )),
+        (Some(adoption), Some(number)) => match wrong_kind(&actor.shared, number) {
+            Some(reason) => Err((UnitState::Foreign, reason, None)),
+            None if *number == adoption.fn_number => Ok(adoption.clone()),
+            None => {
+                let text = format!(
+                    "{register} holds FN {number}; it was adopted with FN {}",
+                    adoption.fn_number
+                );
+                Err((UnitState::Quarantined, Reason::new(Code::RegisterWrongFn, text), None))
+            }
+        },
+    };
+    let verdict = match verdict {
+        Err(refused) => Err(refused),
+        Ok(adoption) => take_locks(&actor.shared, &adoption)
+            .map(|locks| (adoption, locks, standing.version))
+            .map_err(|reason| (UnitState::Quarantined, reason, Some(LOCK_AGAIN))),
+    };
+    match verdict {
+        Ok(admitted) => Ok(admitted),
+        Err((state, reason, retry)) => {
+            actor
+                .shared
+                .publish(&actor.label, |unit| unit.not_ready = Some(reason.clone()));
+            actor.enter(state, reason).await;
+            Err(SessionEnd::Isolated { retry })
+        }
+    }
+}
+
+fn wrong_kind(shared: &Shared, number: &FnNumber) -> Option<Reason> {
+    let kind = shared.snapshot.borrow().kind;
+    match (kind, number.is_test()) {
+        (RackKind::Test, false) => Some(Reason::new(
+            Code::LiveFnInTestRack,
+            format!("FN {number} is not a test unit (9999…)"),
+        )),
+        (RackKind::Live, true) => Some(Reason::new(
+            Code::TestFnInLiveRack,
+            format!("FN {number} is a test unit"),
+        )),
+        (RackKind::Test, true) | (RackKind::Live, false) => None,
+    }
+}
+
+fn take_locks(shared: &Shared, adoption: &Adoption) -> Result<(LockGuard, LockGuard), Reason> {
+    let locks = &shared.parts.locks;
+    let held = |error: crate::parts::LockHeld| Reason::new(Code::RegisterLocked, error);
+    let register = locks
+        .take(LockKind::Register, &adoption.register.to_string())
+        .map_err(held)?;
+    let storage = locks.take(LockKind::Fn, adoption.fn_number.as_str()).map_err(held)?;
+    Ok((register, storage))
+}
+
+/// The device's own registration must be what the adoption says.
+async fn check_registration(
+    actor: &mut SlotActor,
+    adoption: &Adoption,
+    registration: &Registration,
+    status: &Status,
+) -> Result<(), SessionEnd> {
+    let number = &status.fn_state.number;
+    let (state, reason) = if registration.inn != adoption.tenant {
+        let text = format!(
+            "FN {number} is registered for {}, adopted for {}",
+            registration.inn, adoption.tenant
+        );
+        (UnitState::Quarantined, Reason::new(Code::RegisterWrongTenant, text))
+    } else if status.fn_state.phase == FnPhase::Blank {
+        (
+            UnitState::Blank,
+            Reason::new(Code::FnPhase, format!("FN {number} is not registered")),
+        )
+    } else if *number != adoption.fn_number {
+        let text = format!("FN {number} answers, adopted was {}", adoption.fn_number);
+        (UnitState::Quarantined, Reason::new(Code::RegisterWrongFn, text))
+    } else {
+        if registration.ffd != Ffd::V1_2 {
+            let event = Event::new(Severity::Warn, "a unit's format is not served yet").code(Code::FfdUnsupported);
+            actor
+                .shared
+                .tell(event.register(&adoption.register).detail(registration.ffd.as_str()));
+        } else if let Err(reason) = covers(
+            registration,
+            Needs {
+                tax_system: Some(registration.tax_systems),
+                internet: false,
+            },
+        ) {
+            actor
+                .shared
+                .tell(Event::new(Severity::Warn, "a unit's registration covers nothing").code(reason.code));
+        }
+        return Ok(());
+    };
+    actor
+        .shared
+        .publish(&actor.label, |unit| unit.not_ready = Some(reason.clone()));
+    actor.enter(state, reason).await;
+    Err(SessionEnd::Isolated { retry: None })
+}
+
+/// Notes who stands where; the journal's mark of the FN.
+async fn see(
+    actor: &SlotActor,
+    shared: &Shared,
+    identity: &Identity,
+    registration: &Registration,
+    status: &Status,
+) -> Result<FnMark, SessionEnd> {
+    let seen = Seen {
+        slot: actor.label.clone(),
+        register: identity.register.clone(),
+        model: identity.model.clone(),
+        firmware: identity.firmware.clone(),
+        fn_number: identity.fn_number.clone(),
+        registration: Some(registration.clone()),
+        last_fd: Some(status.fn_state.last_fd),
+        at: shared.now(),
+    };
+    match shared.commit(Command::Seen(Box::new(seen))).await? {
+        ReplyBody::Mark(Some(mark)) => Ok(mark),
+        _ => Err(SessionEnd::Failed(Reason::new(
+            Code::InternalFault,
+            "the journal gave no mark for the FN",
+        ))),
+    }
+}

@@ -338,13 +338,14 @@ impl LinkV1 {
         }
     }
 
-    /// Reads and drops until the line is quiet, at most [`MAX_NOISE`] bytes.
+    /// Reads and drops until the line is quiet, at most [`MAX_NOISE`] bytes and no longer than a turn of the line.
     async fn calm(&mut self) -> Result<(), ExchangeFailure> {
         self.inbox.clear();
         self.scanner.reset();
         let mut dropped = 0;
         let mut buffer = [0; 64];
-        while dropped < MAX_NOISE {
+        let end = Instant::now() + self.timing.turn(TURN_WAIT);
+        while dropped < MAX_NOISE && Instant::now() < end {
             match timeout_at(Instant::now() + QUIET, self.port.read(&mut buffer)).await {
                 Err(_) => return Ok(()),
                 Ok(Ok(0)) => return Err(end_of_stream(false)),

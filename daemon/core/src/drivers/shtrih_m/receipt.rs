@@ -21,6 +21,7 @@ use super::quirks::Quirk;
 use super::refusals;
 use super::tags::{self, Cannot, Rates};
 use crate::domain::attempt::{About, Broken, Made, MadeDocument, ReceiptOrder, Refusal};
+use crate::drivers::DriverError;
 use crate::exchange::Care;
 use crate::parts::Point;
 use kassette_receipts::model::{Item, Receipt};
@@ -190,19 +191,46 @@ pub(super) fn not_made(failed: Failed, closing: bool, document_open: bool) -> Ma
     }
 }
 
-/// A receipt that has no plan: nothing was sent. The actor asks `cannot_make` first, so that this is a second net.
+/// A receipt that has no plan: nothing was sent. The actor asks `cannot_make` first, so that this is a second net. What
+/// this model cannot decide is the device's, and another unit may take it.
 fn refused_unsent((code, text): Cannot) -> Made {
+    let about = match code {
+        Code::ReceiptInvalid | Code::ReceiptNotServedYet => About::Document,
+        _ => About::Device,
+    };
     Made::Refused(Refusal {
         command: CommandCode::OPEN_RECEIPT.to_string(),
         device_code: 0,
         before_signing: true,
-        about: About::Document,
+        about,
         code,
         text: format!("{text}; nothing was sent to the register"),
     })
 }
 
+/// The register could not tell what a plan needs: no command of the document was sent.
+fn unlearned(error: &DriverError) -> Made {
+    Made::Broken(Broken {
+        command: CommandCode::READ_TABLE.to_string(),
+        closing_sent: false,
+        code: error.code(),
+        text: format!("before the receipt: {error}; nothing of it was sent"),
+    })
+}
+
 impl ShtrihM {
+    /// Reads what a plan needs and this connection does not know yet; after `identify` and `registration` it is nothing.
+    async fn learn(&mut self, registered_taxes: bool) -> Result<(), DriverError> {
+        self.known().await?;
+        if self.rates.is_none() {
+            self.read_rates().await?;
+        }
+        if registered_taxes && self.tax_systems.is_none() {
+            self.read_registration().await?;
+        }
+        Ok(())
+    }
+
     /// The facts a plan needs; the tax systems are the given ones, else those read last.
     pub(super) fn plan_facts(&self, tax_systems: Option<u32>) -> Result<PlanFacts<'_>, Cannot> {
         let unread = || {
@@ -222,6 +250,9 @@ impl ShtrihM {
 
     /// The walk; see the table above.
     pub(super) async fn walk_receipt(&mut self, order: &ReceiptOrder) -> Made {
+        if let Err(error) = self.learn(order.receipt.tax_system.is_none()).await {
+            return unlearned(&error);
+        }
         let plan = self.plan_facts(None).and_then(|facts| ReceiptPlan::new(order, facts));
         let plan = match plan {
             Ok(plan) => plan,

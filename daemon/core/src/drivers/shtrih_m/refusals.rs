@@ -116,9 +116,9 @@ pub(super) const fn means_absent(code: ErrorCode) -> bool {
     )
 }
 
-/// Whether a command answered with this code does not exist in this model.
+/// Whether a command answered with this code does not exist in this model. 01 is no such answer: it comes from the FN.
 pub(super) const fn means_unsupported(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::UNSUPPORTED | ErrorCode::FN_UNKNOWN_COMMAND)
+    matches!(code, ErrorCode::UNSUPPORTED)
 }
 
 /// Whom a refusal is about. The document only where the reference says that the request itself has to change

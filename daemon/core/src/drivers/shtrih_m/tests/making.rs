@@ -1,6 +1,6 @@
 //! What becomes of a receipt.
 
-use super::{bench, item, key, order, ready, receipt_script, until_closing};
+use super::{CONNECT, REGISTRATION, bench, item, key, order, ready, receipt_script, until_closing};
 use crate::domain::attempt::{About, KeyPlace, Made, MadeDocument};
 use crate::domain::device::{Ffd, Registration};
 use crate::drivers::Driver;
@@ -254,11 +254,35 @@ async fn what_cannot_be_made_is_said_before_a_byte_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receipt_without_a_plan_sends_nothing() {
-    let mut bench = bench("");
-    let made = bench.driver.make_receipt(&order()).await;
-    assert!(matches!(made, Made::Refused(refusal) if refusal.before_signing && refusal.device_code == 0));
-    assert!(bench.played.sent().is_empty());
+async fn a_receipt_without_a_plan_sends_nothing_and_a_disputed_fact_is_not_the_receipts_fault() {
+    let mut bench = ready("").await;
+    let mut disputed = order();
+    disputed.receipt.items[0].vat_rate = Some(10);
+    let mut named = order();
+    named.receipt.tax_site = Some("www.nalog.gov.ru".to_owned());
+    for (order, about) in [(disputed, About::Device), (named, About::Document)] {
+        let Made::Refused(refusal) = bench.driver.make_receipt(&order).await else {
+            panic!()
+        };
+        assert_eq!(
+            (refusal.about, refusal.before_signing, refusal.device_code),
+            (about, true, 0)
+        );
+    }
+    bench.played.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_knows_nothing_of_its_register_learns_it_before_the_document() {
+    let rates = &REGISTRATION[REGISTRATION.find("ask 2D").unwrap()..];
+    let mut bench = bench(&format!("{CONNECT}\n{rates}\n{}", receipt_script()));
+    assert!(matches!(bench.driver.make_receipt(&order()).await, Made::Good(_)));
+    bench.played.finish();
+    let mut silent = super::bench(&format!("{CONNECT}\nsilent"));
+    let Made::Broken(broken) = silent.driver.make_receipt(&order()).await else {
+        panic!()
+    };
+    assert!(!broken.closing_sent && silent.points().is_empty());
 }
 
 #[test]

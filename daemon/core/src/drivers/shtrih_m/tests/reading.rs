@@ -265,6 +265,12 @@ async fn a_clock_is_set_by_time_alone_on_the_right_day_and_by_date_else() {
     let mut other = bench(&format!("enq\n{}\n{date}", full(0x04, 0)));
     other.driver.set_clock(noon(23)).await.unwrap();
     other.played.finish();
+    // Mode 6: the date of an earlier setting was 21.11. and waits for 23.
+    let left = "ask 23 1E000000 160B1A\nsay 23 7C\nask 23 1E000000 150B1A\nsay 23 00
+        ask 22 1E000000 160B1A\nsay 22 00\nask 23 1E000000 160B1A\nsay 23 00\nask 21 1E000000 0C1F00\nsay 21 00";
+    let mut broken_off = bench(&format!("enq\n{}\n{left}", full(0x06, 0)));
+    broken_off.driver.set_clock(noon(22)).await.unwrap();
+    broken_off.played.finish();
     let mut open = bench(&format!("enq\n{}", full(0x02, 0)));
     assert!(matches!(
         open.driver.set_clock(noon(22)).await,

@@ -30,8 +30,8 @@ impl Device {
                 Ok(Answer::Operator(Some(operator)))
             }
             Request::Operation(item) => self.item(&item, operator, now),
-            Request::OperationTag(tags) => self.item_tags(&tags.tlv, operator),
-            Request::DocumentTag(tags) => self.document_tags(&tags.tlv, operator),
+            Request::OperationTag(tags) => self.item_tags(&tags.tlv),
+            Request::DocumentTag(tags) => self.document_tags(&tags.tlv),
             Request::CloseReceipt(close) => self.close(&close, operator, now),
             Request::CancelReceipt(_) => {
                 self.own_receipt(operator)?;
@@ -144,17 +144,17 @@ impl Device {
         receipt.add_item(new, ffd, mismatch).map_err(ErrorCode)
     }
 
-    fn item_tags(&mut self, tlv: &[u8], operator: u8) -> Outcome {
+    fn item_tags(&mut self, tlv: &[u8]) -> Outcome {
         let (ffd, generation) = (self.config.ffd, self.generation());
-        let receipt = self.own_receipt(operator)?;
+        let receipt = self.receipt.as_mut().ok_or(ErrorCode::RECEIPT_CLOSED)?;
         let before = receipt.item_tags().ok_or(ErrorCode::BAD_PARAMETERS)?;
         tags::check(tlv, before, Place::Item, ffd, generation).map_err(ErrorCode)?;
         receipt.add_item_tags(tlv).map_err(ErrorCode)?;
         Ok(Answer::Done)
     }
 
-    /// FF0C goes to the open receipt or the begun report; without either the FN has no document to take it.
-    fn document_tags(&mut self, tlv: &[u8], operator: u8) -> Outcome {
+    /// FF0C goes, whoever sends it (drivers send it with rank 30 into a cashier's receipt), to the open receipt or the begun report; without either the FN has no document to take it.
+    fn document_tags(&mut self, tlv: &[u8]) -> Outcome {
         let (ffd, generation) = (self.config.ffd, self.generation());
         self.storage.alive().map_err(ErrorCode)?;
         if let Some(begun) = &mut self.begun {
@@ -163,10 +163,7 @@ impl Device {
             begun.tags.extend_from_slice(tlv);
             return Ok(Answer::Done);
         }
-        if self.receipt.is_none() {
-            return Err(ErrorCode(code::STATE));
-        }
-        let receipt = self.own_receipt(operator)?;
+        let receipt = self.receipt.as_mut().ok_or(ErrorCode(code::STATE))?;
         tags::check(tlv, receipt.host_tags(), receipt.place(), ffd, generation).map_err(ErrorCode)?;
         receipt.add_tags(tlv).map_err(ErrorCode)?;
         Ok(Answer::Done)

@@ -5,10 +5,15 @@
 
 mod counters;
 pub mod document;
+mod facts;
 pub mod ledger;
+mod ledger_file;
+mod ledger_memory;
+mod limits;
 mod storage;
 
-pub use storage::{Draft, FiscalStorage, Formed, Generation, Habits, Kind, Queue, Shift, Status, Troubles, code};
+pub use facts::{Draft, Formed, Generation, Habits, Kind, Queue, Shift, Status, Troubles, code};
+pub use storage::FiscalStorage;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -4,7 +4,8 @@
 //! Must never: return a number before the document stands whole in the ledger.
 
 use super::counters::Counters;
-use super::document::{Body, find_number, find_text, walk};
+use super::document::{Body, find_number, find_text};
+use super::facts::{Draft, Formed, Generation, Habits, Kind, Queue, Shift, Status, Troubles, code};
 use super::ledger::{LedgerError, LedgerStore, Record};
 use super::{FnConfig, Phase};
 use crate::moment::Moment;
@@ -12,189 +13,33 @@ use kassette_wire::value::LocalTime;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 
-/// Document codes of the FFD that this FN can make (`fn-ffd-ofd` C.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Kind {
-    /// Registration report.
-    Registration = 1,
-    /// Shift open.
-    ShiftOpen = 2,
-    /// Receipt.
-    Receipt = 3,
-    /// Shift close.
-    ShiftClose = 5,
-    /// State of settlements.
-    CalculationState = 21,
-    /// Correction receipt.
-    Correction = 31,
-}
-
-/// FN answer codes (`fn-ffd-ofd` A.7), as they pass through the register.
-pub mod code {
-    /// Wrong FN state.
-    pub const STATE: u8 = 0x02;
-    /// FN failure.
-    pub const FAILURE: u8 = 0x03;
-    /// The life of the FN has ended.
-    pub const EXPIRED: u8 = 0x05;
-    /// Archive full (FN of the first generation).
-    pub const FULL: u8 = 0x06;
-    /// Wrong date or time.
-    pub const TIME: u8 = 0x07;
-    /// No data.
-    pub const NO_DATA: u8 = 0x08;
-    /// Tag not allowed in this block.
-    pub const TAG_NOT_ALLOWED: u8 = 0x0B;
-    /// Duplicated tag.
-    pub const TAG_TWICE: u8 = 0x0C;
-    /// TLV size exceeded.
-    pub const TOO_LARGE: u8 = 0x10;
-    /// Resource exhausted (FN 1.2).
-    pub const EXHAUSTED: u8 = 0x12;
-    /// No room for documents to the OFD; in an FN 1.2 the 30-day limit too.
-    pub const OFD_STORE: u8 = 0x14;
-    /// Oldest message waits for more than 30 days (FN of the first generation).
-    pub const OFD_DAYS: u8 = 0x15;
-    /// Shift longer than 24 hours.
-    pub const SHIFT_AGE: u8 = 0x16;
-    /// The register's clock and the FN's timer differ.
-    pub const CLOCK_DELTA: u8 = 0x17;
-}
-
-/// FN firmware families, which word the same trouble differently (`fn-ffd-ofd` A.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Generation {
-    /// Codes 06h and 15h, no tag checks.
-    First,
-    /// Codes 12h and 14h, tag checks 0Bh to 0Dh.
-    Fn12,
-}
-
-/// Where FNs differ from each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Habits {
-    /// Firmware family.
-    pub generation: Generation,
-    /// A shift may open up to one hour before the last document (A.8, one source).
-    pub open_may_lag_close: bool,
-}
-
 /// How long the simulated OFD takes to answer a document when it is up.
 const OFD_DELAY_MS: i64 = 1_000;
-const DAY_MS: i64 = 86_400_000;
-const SHIFT_SECONDS: i64 = 86_400;
-/// Five minutes (A.7, 17h), and the minute that is lost because commands carry no seconds.
-const CLOCK_DELTA_SECONDS: i64 = 5 * 60 + 59;
-/// Data of a receipt or correction (A.2).
-const RECEIPT_BYTES: usize = 30 * 1024;
-/// Data of a shift report or calculation state (A.2).
-const REPORT_BYTES: usize = 1024;
+pub(super) const DAY_MS: i64 = 86_400_000;
 /// Full documents can be read this long; short records stay (`shtrih-m` 3.7, `fn-ffd-ofd` B.1).
 const FULL_DOCUMENT_MS: i64 = 30 * DAY_MS;
 
-/// What a register hands over for a document.
-#[derive(Debug, Clone)]
-pub struct Draft {
-    /// Which document.
-    pub kind: Kind,
-    /// Time by the register's clock; the FN takes it without seconds.
-    pub time: LocalTime,
-    /// Everything but the tags that the FN puts in front.
-    pub body: Body,
-}
-
-/// A document that stands in the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Formed {
-    /// Its number.
-    pub fd: u32,
-    /// Its fiscal sign.
-    pub fp: u32,
-    /// Shift it belongs to.
-    pub shift: u16,
-    /// Receipt number in the shift; 0 for reports.
-    pub receipt: u16,
-    /// Its time.
-    pub time: LocalTime,
-}
-
-/// The shift as the FN counts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Shift {
-    /// Whether it is open.
-    pub open: bool,
-    /// Its number, or of the last one; 0 before the first.
-    pub number: u16,
-    /// Receipts in it.
-    pub receipts: u16,
-    /// Documents in it.
-    pub documents: u32,
-    /// Time of its opening by the register's clock.
-    pub opened: Option<LocalTime>,
-    opened_ms: i64,
-}
-
-/// Answer to a status question (A.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Status {
-    /// Life phase.
-    pub phase: Phase,
-    /// Warning flags.
-    pub warnings: u8,
-    /// Time of the last document.
-    pub last_time: Option<LocalTime>,
-    /// Number of the last document.
-    pub last_fd: u32,
-}
-
-/// What has no ticket yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Queue {
-    /// How many documents.
-    pub length: u16,
-    /// The oldest of them.
-    pub first_fd: u32,
-    /// Its time.
-    pub first_time: Option<LocalTime>,
-}
-
 #[derive(Debug, Clone, Copy)]
-struct Unsent {
+pub(super) struct Unsent {
     fd: u32,
     time: u32,
     made_ms: i64,
 }
 
-/// Faults that stay until they are taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub struct Troubles {
-    /// Every operation answers this.
-    pub code: Option<u8>,
-    /// No room for documents.
-    pub full: bool,
-    /// The keys' term has passed.
-    pub expired: bool,
-    /// No tickets since this true time.
-    pub ofd_down_since_ms: Option<i64>,
-}
-
 /// A fiscal storage unit.
 pub struct FiscalStorage {
-    unit: FnConfig,
-    habits: Habits,
-    ledger: Box<dyn LedgerStore>,
-    phase: Phase,
-    shift: Shift,
-    last_time: Option<LocalTime>,
-    timer: Option<(LocalTime, i64)>,
-    shift_counters: Counters,
-    life_counters: Counters,
-    unsent: VecDeque<Unsent>,
-    inn: String,
-    rnm: String,
+    pub(super) unit: FnConfig,
+    pub(super) habits: Habits,
+    pub(super) ledger: Box<dyn LedgerStore>,
+    pub(super) phase: Phase,
+    pub(super) shift: Shift,
+    pub(super) last_time: Option<LocalTime>,
+    pub(super) timer: Option<(LocalTime, i64)>,
+    pub(super) shift_counters: Counters,
+    pub(super) life_counters: Counters,
+    pub(super) unsent: VecDeque<Unsent>,
+    pub(super) inn: String,
+    pub(super) rnm: String,
     /// What is wrong with it on purpose.
     pub troubles: Troubles,
 }
@@ -281,7 +126,7 @@ impl FiscalStorage {
     }
 
     /// Drops from the queue what the OFD has answered by this true time.
-    fn take_tickets(&mut self, now_ms: i64) {
+    pub(super) fn take_tickets(&mut self, now_ms: i64) {
         let until = self
             .troubles
             .ofd_down_since_ms
@@ -372,7 +217,7 @@ impl FiscalStorage {
         self.unit.documents_left.saturating_sub(self.ledger.last_fd())
     }
 
-    fn key_days_left(&self, time: LocalTime) -> i64 {
+    pub(super) fn key_days_left(&self, time: LocalTime) -> i64 {
         if self.troubles.expired {
             return -1;
         }
@@ -390,7 +235,7 @@ impl FiscalStorage {
         flags
     }
 
-    fn oldest_unsent_ms(&self, now: Moment) -> Option<i64> {
+    pub(super) fn oldest_unsent_ms(&self, now: Moment) -> Option<i64> {
         self.unsent.front().map(|d| now.unix_ms - d.made_ms)
     }
 
@@ -414,77 +259,6 @@ impl FiscalStorage {
     pub fn set_ofd_down(&mut self, down: bool, now: Moment) {
         self.take_tickets(now.unix_ms);
         self.troubles.ofd_down_since_ms = down.then_some(now.unix_ms);
-    }
-
-    /// Whether a document of this kind may be begun now.
-    ///
-    /// # Errors
-    /// The FN's answer code.
-    pub fn permits(&mut self, kind: Kind, time: LocalTime, now: Moment) -> Result<(), u8> {
-        self.alive()?;
-        self.take_tickets(now.unix_ms);
-        self.state_permits(kind)?;
-        let time = time.whole_minute();
-        let lag = if kind == Kind::ShiftOpen && self.habits.open_may_lag_close {
-            3600
-        } else {
-            0
-        };
-        let behind = self.last_time.is_some_and(|last| last.seconds_since(time) > lag);
-        if kind != Kind::Registration && behind {
-            return Err(code::TIME);
-        }
-        if matches!(kind, Kind::Receipt | Kind::Correction) {
-            self.shift_permits(time, now)?;
-        }
-        if matches!(kind, Kind::Receipt | Kind::Correction | Kind::ShiftOpen) {
-            self.resources_permit(time, now)?;
-        }
-        Ok(())
-    }
-
-    fn state_permits(&self, kind: Kind) -> Result<(), u8> {
-        let phase = if kind == Kind::Registration {
-            Phase::Ready
-        } else {
-            Phase::Fiscal
-        };
-        let shift_open = matches!(kind, Kind::Receipt | Kind::Correction | Kind::ShiftClose);
-        if self.phase != phase || self.shift.open != shift_open {
-            return Err(code::STATE);
-        }
-        Ok(())
-    }
-
-    /// 24 hours and the clock. A closing is free of both: it is the way out (A.7).
-    fn shift_permits(&self, time: LocalTime, now: Moment) -> Result<(), u8> {
-        let by_clock = self.shift.opened.map_or(0, |opened| time.seconds_since(opened));
-        let by_timer = (now.unix_ms - self.shift.opened_ms) / 1000;
-        if by_clock >= SHIFT_SECONDS || by_timer >= SHIFT_SECONDS {
-            return Err(code::SHIFT_AGE);
-        }
-        let Some((last, last_ms)) = self.timer else {
-            return Ok(());
-        };
-        let delta = time.seconds_since(last) - (now.unix_ms - last_ms) / 1000;
-        if delta.abs() > CLOCK_DELTA_SECONDS {
-            return Err(code::CLOCK_DELTA);
-        }
-        Ok(())
-    }
-
-    fn resources_permit(&self, time: LocalTime, now: Moment) -> Result<(), u8> {
-        if self.key_days_left(time) < 0 {
-            return Err(code::EXPIRED);
-        }
-        let first = self.habits.generation == Generation::First;
-        if self.documents_left() == 0 {
-            return Err(if first { code::FULL } else { code::EXHAUSTED });
-        }
-        if self.oldest_unsent_ms(now).is_some_and(|age| age > 30 * DAY_MS) {
-            return Err(if first { code::OFD_DAYS } else { code::OFD_STORE });
-        }
-        Ok(())
     }
 
     /// Makes a document: when this returns `Ok` it stands in the ledger, when it returns an error there is none.
@@ -525,25 +299,6 @@ impl FiscalStorage {
             receipt,
             time,
         })
-    }
-
-    fn body_permits(&self, draft: &Draft) -> Result<(), u8> {
-        let receipt = matches!(draft.kind, Kind::Receipt | Kind::Correction);
-        let limit = match draft.kind {
-            Kind::Receipt | Kind::Correction => RECEIPT_BYTES,
-            Kind::Registration => 2 * REPORT_BYTES,
-            _ => REPORT_BYTES,
-        };
-        let tags = walk(draft.body.as_bytes()).ok_or(code::TOO_LARGE)?;
-        let item_too_large = tags.iter().any(|(tag, value)| *tag == 1059 && value.len() > 1024);
-        if draft.body.as_bytes().len() > limit || item_too_large {
-            return Err(code::TOO_LARGE);
-        }
-        let repeats = |(i, (tag, _)): (usize, &(u16, &[u8]))| *tag != 1059 && tags[..i].iter().any(|(t, _)| t == tag);
-        if self.habits.generation == Generation::Fn12 && receipt && tags.iter().enumerate().any(repeats) {
-            return Err(code::TAG_TWICE);
-        }
-        Ok(())
     }
 
     fn shift_number_for(&self, kind: Kind) -> u16 {

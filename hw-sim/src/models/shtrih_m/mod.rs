@@ -4,6 +4,7 @@
 //! Must never: know the daemon or bend to a driver; where the reference is doubtful a switch decides.
 
 mod access;
+mod answering;
 mod armed;
 mod clock;
 mod config;
@@ -20,6 +21,7 @@ mod start;
 mod tables;
 mod tags;
 mod timing;
+mod trouble;
 
 pub use config::{Config, Ffd, LinkKind, Registration, Timing};
 pub use register::Register;

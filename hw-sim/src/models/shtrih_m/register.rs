@@ -3,22 +3,20 @@
 //! Owns: the link's states (`shtrih-m.md` 1.2), kept answers, and when work is done.
 //! Must never: answer before the document of a command stands in the FN.
 
-use super::armed::{Faults, command_code, side};
+use super::answering::{Answering, Past, frame_of, refusal};
+use super::armed::{Faults, side};
 use super::config::{Config, LinkKind};
-use super::device::{Device, habits};
-use super::memory::Memory;
-use super::printer;
+use super::device::Device;
 use super::start::{self, StartError};
-use super::timing;
+use super::{printer, timing};
 use crate::chance::Chance;
 use crate::faults::{FaultError, FaultKind, FaultSpec, When};
 use crate::fiscal_storage::ledger::Shelf;
-use crate::fiscal_storage::{FiscalStorage, FnConfig, Troubles};
 use crate::machine::{Exchange, Machine, Output, Snapshot};
 use crate::moment::Moment;
-use kassette_wire::link::shtrih_v1::{ACK, Event, FrameScanner, NAK, TCP_STRAY, encode_frame};
-use kassette_wire::shtrih::{AnswerFrame, CommandCode, ErrorCode};
-use std::collections::{BTreeMap, VecDeque};
+use kassette_wire::link::shtrih_v1::{ACK, Event, FrameScanner, NAK, TCP_STRAY};
+use kassette_wire::shtrih::CommandCode;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Exchanges that a host may leave unread.
@@ -26,7 +24,7 @@ const MOST_EXCHANGES: usize = 10_000;
 
 /// Where an exchange stands.
 #[derive(Debug, Clone)]
-enum Stage {
+pub(super) enum Stage {
     /// Nothing to do.
     Idle,
     /// A command is being carried out until then.
@@ -41,9 +39,17 @@ enum Stage {
     Kept { answer: Vec<u8>, since: Option<Duration> },
 }
 
+/// What a fault puts in the place of the work.
+#[derive(Debug, Clone, Copy)]
+enum Instead {
+    Nothing,
+    Silence,
+    Refusal(u8),
+}
+
 /// How long the device does not react.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hang {
+pub(super) enum Hang {
     No,
     Until(Duration),
     Forever,
@@ -51,28 +57,27 @@ enum Hang {
 
 /// A simulated Shtrih-M register with its FN.
 pub struct Register {
-    device: Device,
-    shelf: Box<dyn Shelf>,
-    scanner: FrameScanner,
-    last_byte: Duration,
-    stage: Stage,
-    outbox: VecDeque<(Duration, Output)>,
-    faults: Faults,
-    add_ms: u64,
-    hang: Hang,
+    pub(super) device: Device,
+    pub(super) shelf: Box<dyn Shelf>,
+    pub(super) scanner: FrameScanner,
+    pub(super) last_byte: Duration,
+    pub(super) stage: Stage,
+    pub(super) outbox: VecDeque<(Duration, Output)>,
+    pub(super) faults: Faults,
+    pub(super) add_ms: u64,
+    pub(super) hang: Hang,
     /// While without power: when it comes back.
-    power_at: Option<Duration>,
-    linked: bool,
+    pub(super) power_at: Option<Duration>,
+    pub(super) linked: bool,
     /// The last moment that a host named.
-    seen: Moment,
-    counts: Counts,
-    last_answer: Option<Vec<u8>>,
-    answers: BTreeMap<CommandCode, Vec<u8>>,
-    log: VecDeque<Exchange>,
+    pub(super) seen: Moment,
+    pub(super) counts: Counts,
+    pub(super) past: Past,
+    pub(super) log: VecDeque<Exchange>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Counts {
+pub(super) struct Counts {
     exchanges: u64,
     bytes_in: u64,
     bytes_out: u64,
@@ -101,15 +106,14 @@ impl Register {
             linked: true,
             seen: now,
             counts: Counts::default(),
-            last_answer: None,
-            answers: BTreeMap::new(),
+            past: Past::default(),
             log: VecDeque::new(),
         };
         register.remember()?;
         Ok(register)
     }
 
-    fn remember(&mut self) -> Result<(), StartError> {
+    pub(super) fn remember(&mut self) -> Result<(), StartError> {
         if self.device.memory_changed {
             start::store(&self.device, self.shelf.as_mut())?;
             self.device.memory_changed = false;
@@ -231,48 +235,56 @@ impl Register {
         };
         self.counts.exchanges += 1;
         self.counts.last_command = Some(command.to_string());
-        let (before, after): (Vec<_>, Vec<_>) = self
-            .faults
-            .due(command)
-            .into_iter()
-            .partition(|kind| side(kind) == When::Before);
-        let mut refuse = None;
-        let mut silent = false;
-        for kind in before {
-            match kind {
-                FaultKind::Error { code, .. } => refuse = Some(code),
-                FaultKind::DropReply { .. } => silent = true,
-                FaultKind::PowerCut { .. } | FaultKind::Hang { .. } | FaultKind::Unplug { .. } => {
-                    self.note(command, 0, None);
-                    self.perform(kind, now);
-                    return;
-                }
-                other => self.perform(other, now),
-            }
-        }
+        let due = self.faults.due(command).into_iter();
+        let (before, after): (Vec<_>, Vec<_>) = due.partition(|kind| side(kind) == When::Before);
+        let Some(instead) = self.before_work(command, before, now) else {
+            return;
+        };
         let config = &self.device.config;
         let chance = &mut self.device.chance;
         let acknowledged = now.elapsed + timing::acknowledge(&config.timing, chance);
         let takes = timing::execution(&config.timing, command, chance) + Duration::from_millis(self.add_ms);
         self.send(acknowledged, vec![ACK]);
         let done_at = acknowledged + takes;
-        if silent {
-            self.note(command, 0, None);
-        } else if let Some(code) = refuse {
-            self.note(command, code, None);
-            let answer = frame_of(&AnswerFrame::refusal(command, ErrorCode(code)));
-            self.stage = Stage::Holding {
-                answer,
-                send_at: done_at,
-            };
-        } else {
-            self.stage = Stage::Working {
+        self.stage = match instead {
+            Instead::Nothing => Stage::Working {
                 payload,
                 done_at,
                 after,
-            };
-        }
+            },
+            Instead::Silence => Stage::Idle,
+            Instead::Refusal(code) => Stage::Holding {
+                answer: frame_of(&refusal(command, code)),
+                send_at: done_at,
+            },
+        };
         self.settle(now);
+    }
+
+    /// Faults before the work. `None`: the device is gone or hangs, and what it received is forgotten.
+    fn before_work(&mut self, command: CommandCode, faults: Vec<FaultKind>, now: Moment) -> Option<Instead> {
+        let mut instead = Instead::Nothing;
+        for kind in faults {
+            match kind {
+                FaultKind::Error { code, .. } => instead = Instead::Refusal(code),
+                FaultKind::DropReply { .. } => instead = Instead::Silence,
+                other => {
+                    let ends = matches!(other, FaultKind::Unplug { .. });
+                    // Whether it could be done was checked when it was armed; there is nobody here to tell.
+                    let _ = self.perform(other, now);
+                    if ends || self.power_at.is_some() || self.hang != Hang::No {
+                        self.note(command, 0, None);
+                        return None;
+                    }
+                }
+            }
+        }
+        match instead {
+            Instead::Nothing => {}
+            Instead::Silence => self.note(command, 0, None),
+            Instead::Refusal(code) => self.note(command, code, None),
+        }
+        Some(instead)
     }
 
     /// Carries a command out; faults after the work decide what becomes of its answer.
@@ -282,45 +294,28 @@ impl Register {
             // Settings that cannot be kept are as good as a broken memory: the device says so from now on.
             self.device.storage.troubles.code = Some(crate::fiscal_storage::code::FAILURE);
         }
-        let command = CommandCode::split_request(payload).map_or(CommandCode::one(0), |(command, _)| command);
-        self.note(command, answer.error.0, self.device.made);
-        let right = frame_of(&answer);
-        let previous = self.last_answer.replace(right.clone());
-        let stale = previous.or_else(|| Some(right.clone()));
-        let of_kind = self.answers.clone();
-        self.answers.insert(command, right.clone());
-        let (mut sent, mut kept, mut send_at, mut drop, mut ends) =
-            (right.clone(), right, now.elapsed, false, Vec::new());
-        for kind in after {
-            match kind {
-                FaultKind::Error { code, .. } => {
-                    sent = frame_of(&AnswerFrame::refusal(command, ErrorCode(code)));
-                    kept.clone_from(&sent);
-                }
-                FaultKind::StaleReply { of } => {
-                    let named = of
-                        .and_then(|code| command_code(&code).ok())
-                        .and_then(|code| of_kind.get(&code));
-                    if let Some(old) = named.cloned().or_else(|| stale.clone()) {
-                        sent.clone_from(&old);
-                        kept = old;
-                    }
-                }
-                FaultKind::Garble => damage(&mut sent, &mut self.device.chance),
-                FaultKind::LateReply { by_ms } => send_at += Duration::from_millis(by_ms),
-                FaultKind::DropReply { .. } => drop = true,
-                other => ends.push(other),
-            }
-        }
-        if drop {
+        self.note(answer.command, answer.error.0, self.device.made);
+        let decided = Answering::decide(&answer, after, &self.past, &mut self.device.chance);
+        self.past.keep(answer.command, frame_of(&answer));
+        let Answering {
+            sent,
+            kept,
+            late,
+            dropped,
+            ends,
+        } = decided;
+        if dropped {
             self.stage = Stage::Idle;
         } else if !ends.is_empty() {
             self.stage = Stage::Kept {
                 answer: kept,
                 since: None,
             };
-        } else if send_at > now.elapsed {
-            self.stage = Stage::Holding { answer: kept, send_at };
+        } else if late > Duration::ZERO {
+            self.stage = Stage::Holding {
+                answer: kept,
+                send_at: now.elapsed + late,
+            };
         } else {
             self.send(now.elapsed, sent);
             self.stage = Stage::Kept {
@@ -329,7 +324,7 @@ impl Register {
             };
         }
         for kind in ends {
-            self.perform(kind, now);
+            let _ = self.perform(kind, now);
         }
         if std::mem::take(&mut self.device.reboot) {
             self.device.lose_power();
@@ -345,85 +340,6 @@ impl Register {
             error,
             fd,
         });
-    }
-
-    /// Faults of the device itself, at once.
-    fn perform(&mut self, kind: FaultKind, now: Moment) {
-        match kind {
-            FaultKind::Unplug { .. } => self.outbox.push_back((now.elapsed, Output::Unplug)),
-            FaultKind::Replug { name } => self.outbox.push_back((now.elapsed, Output::Replug { name })),
-            FaultKind::Hang { for_ms, .. } => {
-                self.scanner.reset();
-                self.hang = for_ms.map_or(Hang::Forever, |ms| Hang::Until(now.elapsed + Duration::from_millis(ms)));
-            }
-            FaultKind::PowerCut { down_ms, .. } => self.power_off(down_ms, now),
-            FaultKind::FnFault { code } => self.device.storage.troubles.code = Some(code).filter(|c| *c != 0),
-            FaultKind::FnFill => self.device.storage.troubles.full = true,
-            FaultKind::FnExpire => self.device.storage.troubles.expired = true,
-            FaultKind::FnReplace {
-                number,
-                phase,
-                documents_left,
-                expiry,
-            } => {
-                let unit = FnConfig {
-                    number,
-                    phase,
-                    documents_left,
-                    expiry,
-                };
-                // Checked when it was armed; a folder that broke since leaves the old FN in.
-                let _ = self.replace_fn(unit, now);
-            }
-            FaultKind::ClockSkew { seconds } => {
-                self.device.clock.jump(seconds);
-                self.device.keep_clock();
-            }
-            FaultKind::Slow { add_ms } => self.add_ms = add_ms,
-            FaultKind::Paper { present } => self.device.set_paper(present, now),
-            FaultKind::OfdDown { down } => self.device.storage.set_ofd_down(down, now),
-            FaultKind::DropReply { .. }
-            | FaultKind::Garble
-            | FaultKind::Error { .. }
-            | FaultKind::StaleReply { .. }
-            | FaultKind::LateReply { .. } => {}
-        }
-        self.device.memory.troubles = self.device.storage.troubles;
-        self.device.memory_changed = true;
-        // A fault that cannot be kept is still a fault until the next start.
-        let _ = self.remember();
-    }
-
-    /// The old answer is not kept over a loss of power, an open document neither (1.2).
-    fn power_off(&mut self, down_ms: u64, now: Moment) {
-        self.device.lose_power();
-        self.scanner.reset();
-        self.stage = Stage::Idle;
-        self.hang = Hang::No;
-        self.outbox.clear();
-        self.outbox.push_back((now.elapsed, Output::Close));
-        self.last_answer = None;
-        self.answers.clear();
-        self.power_at = Some(now.elapsed + Duration::from_millis(down_ms));
-    }
-
-    fn replace_fn(&mut self, unit: FnConfig, now: Moment) -> Result<(), FaultError> {
-        let failed = |error: &dyn std::fmt::Display| FaultError::Fn(error.to_string());
-        let ledger = self.shelf.ledger(&unit.number).map_err(|e| failed(&e))?;
-        let habits = habits(&self.device.config);
-        let storage = FiscalStorage::open(unit.clone(), habits, ledger, Troubles::default()).map_err(|e| failed(&e))?;
-        self.device.storage = storage;
-        start::register_fresh(&mut self.device, now).map_err(|e| failed(&e))?;
-        self.device.memory = Memory {
-            fn_unit: unit,
-            troubles: Troubles::default(),
-            ..self.device.memory.clone()
-        };
-        let number = self.device.storage.number().to_owned();
-        let config = self.device.config.clone();
-        self.device.tables.registration(&config, &number);
-        self.power_off(0, now);
-        Ok(())
     }
 
     fn wakes(&self) -> [Option<Duration>; 5] {
@@ -445,23 +361,6 @@ impl Register {
             self.power_at,
             frame.then_some(self.last_byte + self.byte_timeout()),
         ]
-    }
-}
-
-fn frame_of(answer: &AnswerFrame) -> Vec<u8> {
-    // Every answer is at most 255 bytes: texts are at most 250, parts of documents 252.
-    encode_frame(&answer.encode()).unwrap_or_else(|_| {
-        let internal = AnswerFrame::refusal(answer.command, ErrorCode(0x39));
-        encode_frame(&internal.encode()).unwrap_or_default()
-    })
-}
-
-/// Changes one byte of the payload, so that the LRC is wrong.
-fn damage(frame: &mut [u8], chance: &mut Chance) {
-    let last = frame.len().saturating_sub(2) as u64;
-    let at = chance.between(2.min(last), last) as usize;
-    if let Some(byte) = frame.get_mut(at) {
-        *byte ^= 1 << chance.between(0, 7);
     }
 }
 
@@ -511,10 +410,10 @@ impl Machine for Register {
         if let FaultKind::FnReplace { number, .. } = &spec.kind {
             self.shelf.ledger(number).map_err(|e| FaultError::Fn(e.to_string()))?;
         }
-        if let Some(kind) = self.faults.arm(spec)? {
-            self.perform(kind, now);
+        match self.faults.arm(spec)? {
+            Some(kind) => self.perform(kind, now),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn linked(&mut self, now: Moment, up: bool) {

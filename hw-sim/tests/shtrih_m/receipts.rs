@@ -320,3 +320,97 @@ fn the_older_commands_make_real_documents() {
     bench.exchange(&sale("82"));
     assert_eq!(error_of(&bench.exchange(&close)), 0);
 }
+
+/// TLV of one tag.
+fn tlv(tag: u16, value: &[u8]) -> Vec<u8> {
+    [&tag.to_le_bytes()[..], &(value.len() as u16).to_le_bytes(), value].concat()
+}
+
+#[test]
+fn a_correction_needs_its_type_and_basis_and_has_its_own_kind() {
+    let date = tlv(1178, &1_795_305_600_u32.to_le_bytes());
+    let order = tlv(1179, b"17-1/22");
+    for (correction, basis, code) in [
+        (Some(0_u8), Some(date.clone()), 0),
+        (Some(1), Some([date.clone(), order.clone()].concat()), 0),
+        (Some(1), Some(date.clone()), 0xA4),
+        (Some(0), None, 0xA4),
+        (None, Some(date), 0xA4),
+    ] {
+        let mut bench = Bench::in_shift(config());
+        assert_eq!(bench.ask("8D 1E 00 00 00 80"), "8D 00 1E");
+        assert_eq!(bench.command("FF 01", &[])[4], 0x14, "a correction is open in the FN");
+        if let Some(correction) = correction {
+            assert_eq!(error_of(&bench.exchange(&document_tag(1173, &[correction]))), 0);
+        }
+        if let Some(basis) = basis {
+            assert_eq!(error_of(&bench.exchange(&document_tag(1174, &basis))), 0);
+        }
+        bench.exchange(&item("Товар", 1_000_000, 10_000, None, 8));
+        assert_eq!(error_of(&bench.exchange(&close(0, 10_000))), code);
+        let kinds: Vec<u8> = bench.records().iter().map(|r| r.kind).collect();
+        assert_eq!(kinds, if code == 0 { vec![1, 2, 31] } else { vec![1, 2] });
+    }
+    let mut bench = Bench::in_shift(config());
+    bench.ask("8D 1E 00 00 00 00");
+    assert_eq!(
+        error_of(&bench.exchange(&document_tag(1173, &[0]))),
+        0x0B,
+        "an ordinary receipt has none"
+    );
+}
+
+#[test]
+fn a_receipt_of_the_older_format_has_its_own_tags_and_refuses_those_of_the_newer() {
+    let mut config = config();
+    config.ffd = kassette_hw_sim::models::shtrih_m::Ffd::V105;
+    let mut bench = Bench::in_shift(config);
+    bench.ask("8D 1E 00 00 00 00");
+    bench.exchange(&item("Товар", 1_000_000, 10_000, None, 1));
+    assert_eq!(error_of(&bench.exchange(&item_tag(2108, &[0]))), 0x33);
+    assert_eq!(error_of(&bench.exchange(&item_tag(1197, &[0xE8, 0xE2]))), 0);
+    assert_eq!(error_of(&bench.exchange(&close(0, 10_000))), 0);
+    let document = bench.read_document(3);
+    assert_eq!((number(&document, 1209), number(&document, 1108)), (Some(2), Some(1)));
+    let line = tags(&value(&document, 1059).unwrap());
+    assert_eq!((value(&line, 2108), text(&line, 1197).as_deref()), (None, Some("шт")));
+    assert_eq!(bench.command("FF 09", &[]).len(), 50);
+    assert_eq!(
+        bench.error("8D 1E 00 00 00 80"),
+        0x33,
+        "corrections of that format go another way"
+    );
+}
+
+#[test]
+fn a_receipt_too_large_for_the_fn_is_refused_before_its_end() {
+    let mut bench = Bench::in_shift(config());
+    bench.ask("8D 1E 00 00 00 00");
+    let mut lines = 0;
+    let error = loop {
+        let error = error_of(&bench.exchange(&item(&"Ы".repeat(128), 1_000_000, 100, None, 8)));
+        if error != 0 {
+            break error;
+        }
+        lines += 1;
+        assert!(lines < 400);
+    };
+    assert_eq!(error, 0x10);
+    assert_eq!(error_of(&bench.exchange(&close(0, lines * 100))), 0);
+    let size = bench.records()[2].tlv.len();
+    assert!((26 * 1024..30 * 1024).contains(&size), "{size} bytes");
+}
+
+#[test]
+fn marked_goods_need_a_registration_for_them() {
+    let mut bench = Bench::in_shift(config());
+    bench.ask("8D 1E 00 00 00 00");
+    let mut line = item("Вода", 1_000_000, 10_000, None, 8);
+    line[35 - 4] = 33;
+    assert_eq!(error_of(&bench.exchange(&line)), 0xA0);
+    let mut config = config();
+    config.registration.extended_mode = 0x10;
+    let mut bench = Bench::in_shift(config);
+    bench.ask("8D 1E 00 00 00 00");
+    assert_eq!(error_of(&bench.exchange(&line)), 0);
+}

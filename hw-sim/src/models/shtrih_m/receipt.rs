@@ -13,8 +13,9 @@ use kassette_wire::value::{Kopecks, Quantity};
 const LARGEST_SUM: u64 = 9_999_999_999;
 /// Range overflow in a receipt, one of the codes 60 to 63.
 const OVERFLOW: u8 = 0x60;
-/// Room for host data of a receipt (`fn-ffd-ofd` A.2).
-const ROOM: usize = 30 * 1024;
+/// Room for items and host tags: the FN takes 30 KiB (`fn-ffd-ofd` A.2), of which the register's own tags need a part,
+/// so that a receipt that was taken line by line can also be closed.
+const ROOM: usize = 28 * 1024;
 
 /// One item, complete with its tags.
 #[derive(Debug, Clone)]

@@ -4,8 +4,17 @@
 //! Must never: know a driver or the journal, or reach the rack but through its handle.
 
 pub mod access;
+pub mod codes_layer;
 pub mod convert;
 pub mod deadline;
+pub mod inventory;
 pub mod names;
+pub mod rack;
+pub mod receipts;
+pub mod server;
 pub mod status;
+pub mod surface;
 pub mod tokens;
+
+pub use server::{ServeError, serve};
+pub use surface::{Surface, SurfaceParts};

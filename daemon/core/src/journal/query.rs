@@ -221,7 +221,7 @@ impl Condition {
 fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -> Result<Rows, ReadError> {
     let limit = limit.clamp(1, PAGE_MAX);
     let mut condition = Condition::new();
-    condition.and("j.id > ?", after.unwrap_or(0));
+    condition.and("j.id < ?", after.unwrap_or(i64::MAX));
     if let Some(tenant) = &filter.tenant {
         condition.and(
             "j.tenant = (SELECT id FROM tenants WHERE inn = ?)",
@@ -251,7 +251,7 @@ fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -
             format!("{name}\u{1f}{value}"),
         );
     }
-    let text = format!("{} ORDER BY j.id LIMIT {}", condition.text(), limit + 1);
+    let text = format!("{} ORDER BY j.id DESC LIMIT {}", condition.text(), limit + 1);
     let mut found = rows::jobs(conn, &text, params_from_iter(condition.values))?;
     let next = cut(&mut found, limit).map(|last| last.id);
     Ok(Rows::Jobs(Page {

@@ -107,7 +107,7 @@ impl RackHandle {
         }
     }
 
-    /// A page of jobs, oldest first.
+    /// A page of jobs, newest first.
     ///
     /// # Errors
     /// [`RackError`] when the journal cannot be read.

@@ -16,5 +16,4 @@ pub mod status;
 pub mod surface;
 pub mod tokens;
 
-pub use server::{ServeError, serve};
-pub use surface::{Surface, SurfaceParts};
+pub use server::serve;

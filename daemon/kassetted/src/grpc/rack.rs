@@ -27,6 +27,7 @@ use kassette_core::rack::ApplyOrder;
 use std::pin::Pin;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
+use tracing::level_filters::LevelFilter;
 
 /// Longest reason or request id that is recorded.
 const WORDS_CHARS_MAX: usize = 500;
@@ -77,7 +78,7 @@ impl RackApi {
             reasons: reasons(&snapshot),
             next_steps: next_steps(&plan, snapshot.rack_id.is_some()),
             etag: etag(version),
-            log_level: self.surface.log_level().to_owned(),
+            log_level: LevelFilter::current().to_string(),
             watch_cursor: tokens::cursor(snapshot.generation, snapshot.sequence),
             scheduler_acknowledged_at: None,
         })

@@ -3,7 +3,7 @@
 //! Owns: the one way from a [`RackError`] to a status, and the errors that the surface itself finds.
 //! Must never: invent a code, or put personal data into a status.
 
-use super::convert::findings::{At, Findings};
+use super::convert::findings::{At, Findings, RULE_NOT_YET};
 use super::convert::paths::contract_path;
 use kassette_api::codes::Code;
 use kassette_api::status::ErrorDetails;
@@ -31,11 +31,29 @@ pub fn refusal(error: RackError) -> ErrorDetails {
         .with_message(message)
         .with_violations(violations.iter().map(violation));
     for (name, value) in facts {
-        details = details.with(name, value);
+        match (name, value.split_once(": ")) {
+            // What is not served yet is told like a violation: field by field.
+            (NOT_YET, Some((field, what))) => details.violations.push(not_yet(field, what)),
+            _ => details = details.with(name, value),
+        }
     }
     match retry_after_ms {
         Some(millis) => details.with_retry_after(Duration::from_millis(millis)),
         None => details,
+    }
+}
+
+/// The fact of a [`RackError`] that names one field that cannot be issued yet, as `field: what`.
+const NOT_YET: &str = "not_yet";
+
+fn not_yet(field: &str, what: &str) -> v1::Violation {
+    v1::Violation {
+        field: contract_path(field),
+        rule: RULE_NOT_YET.to_owned(),
+        tag: None,
+        text: format!("not yet: {what}"),
+        suggestion: Some("leave the field out".to_owned()),
+        text_ru: None,
     }
 }
 
@@ -113,6 +131,20 @@ mod tests {
         assert_eq!(details.retry_after, Some(Duration::from_millis(1500)));
         assert_eq!(details.violations[0].field, "receipt.items[1].price_kopecks");
         assert_eq!(details.violations[0].suggestion, None);
+    }
+
+    #[test]
+    fn every_field_that_cannot_be_issued_yet_is_named() {
+        let error = RackError::new(Code::ReceiptNotServedYet, "not yet: tag 1057, tag 1222")
+            .fact(NOT_YET, "agent: tag 1057")
+            .fact(NOT_YET, "items[2].agent: tag 1222");
+        let details = refusal(error);
+        let fields: Vec<_> = details
+            .violations
+            .iter()
+            .map(|violation| violation.field.as_str())
+            .collect();
+        assert_eq!(fields, ["receipt.agent", "receipt.items[2].agent"]);
     }
 
     #[test]

@@ -28,9 +28,7 @@ pub struct SurfaceParts {
     pub clock: Arc<dyn WallClock>,
     /// Limits of every caller.
     pub limits: ApiLimits,
-    /// The level of the log, as `GetRack` shows it.
-    pub log_level: String,
-    /// Becomes true when the daemon stops: waits answer at once and watches end.
+    /// Becomes true when the daemon stops: waits answer soon and watches end.
     pub stopping: watch::Receiver<bool>,
 }
 
@@ -74,12 +72,6 @@ impl Surface {
     #[must_use]
     pub fn limits(&self) -> &ApiLimits {
         &self.inner.parts.limits
-    }
-
-    /// The level of the log.
-    #[must_use]
-    pub fn log_level(&self) -> &str {
-        &self.inner.parts.log_level
     }
 
     /// Places for watches.

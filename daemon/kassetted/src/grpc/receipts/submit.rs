@@ -17,7 +17,7 @@ use kassette_api::codes::Code;
 use kassette_api::status::ErrorDetails;
 use kassette_api::v1;
 use kassette_core::domain::error::RackError;
-use kassette_core::domain::job::{Job, SubmitOrder};
+use kassette_core::domain::job::{Job, JobSelect, SubmitOrder};
 use kassette_receipts::job_key::JobKey;
 use kassette_wire::codes::StatusClass;
 use kassette_wire::value::Inn;
@@ -29,6 +29,8 @@ use tonic::Request;
 const PARENT: At<'static> = At::top("parent");
 /// Longest key of a client (design 4.1 and `KEY_INVALID`).
 const KEY_CHARS_MAX: usize = 128;
+/// How long a wait goes on after the daemon began to stop.
+const LAST_OUTCOMES: Duration = Duration::from_secs(3);
 /// Most labels of a job.
 const LABELS_MAX: usize = 16;
 /// Longest name of a label.
@@ -62,13 +64,23 @@ pub(super) async fn until_final(surface: &Surface, job: Job, until: Instant) -> 
     if job.state.is_final() || until <= Instant::now() {
         return job;
     }
-    let mut stopping = surface.stopping();
     let rack = surface.rack();
-    tokio::select! {
+    let waited = tokio::select! {
         biased;
-        _ = stopping.wait_for(|stopping| *stopping) => job,
-        waited = rack.wait_final(&job.tenant, &job.key, until) => waited.unwrap_or(job),
-    }
+        waited = rack.wait_final(&job.tenant, &job.key, until) => waited.ok(),
+        () = stopped(surface) => {
+            let select = JobSelect::Name { tenant: job.tenant.clone(), key: job.key };
+            rack.job(select).await.ok().flatten()
+        }
+    };
+    waited.unwrap_or(job)
+}
+
+/// Some time after the daemon began to stop: what was sent to a register ends within it, nothing new begins.
+async fn stopped(surface: &Surface) {
+    // A dropped sender means that the daemon is going down as well.
+    surface.stopping().wait_for(|stopping| *stopping).await.ok();
+    tokio::time::sleep(LAST_OUTCOMES).await;
 }
 
 fn order(
@@ -202,11 +214,14 @@ pub(super) async fn validate(
                 reason: None,
             })
         }
-        Err(error) if is_verdict(&error) => Ok(v1::ValidateReceiptResponse {
-            violations: error.violations.iter().map(violation).collect(),
-            filled,
-            reason: Some(reason(&error.reason)),
-        }),
+        Err(error) if is_verdict(&error) => {
+            let reason = Some(reason(&error.reason));
+            Ok(v1::ValidateReceiptResponse {
+                violations: refusal(error).violations,
+                filled,
+                reason,
+            })
+        }
         Err(error) => Err(refusal(error)),
     }
 }

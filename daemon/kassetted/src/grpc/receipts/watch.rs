@@ -148,7 +148,7 @@ async fn begin(
         }
         Some(Start::Origin(value)) => match v1::WatchOrigin::try_from(value) {
             Ok(v1::WatchOrigin::Unspecified | v1::WatchOrigin::Now) => Ok(now()),
-            Ok(v1::WatchOrigin::Oldest) => oldest(surface, scope).await,
+            Ok(v1::WatchOrigin::Oldest) => surface.rack().oldest_event().await.map_err(refusal),
             Err(_) => {
                 let mut findings = Default::default();
                 unknown_value(&mut findings, &At::top("start").field("origin"), value);
@@ -156,20 +156,6 @@ async fn begin(
             }
         },
     }
-}
-
-/// The oldest position that is still kept, by halving: everything after it can be read, nothing before it.
-async fn oldest(surface: &Surface, scope: &Scope) -> Result<u64, ErrorDetails> {
-    let (mut low, mut high) = (0, *surface.rack().sequence().borrow());
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match surface.rack().job_events(scope.only.clone(), middle, 1).await {
-            Ok(_) => high = middle,
-            Err(error) if error.reason.code == Code::CursorStale => low = middle + 1,
-            Err(error) => return Err(refusal(error)),
-        }
-    }
-    Ok(low)
 }
 
 struct Producer {

@@ -8,5 +8,6 @@ mod fn_rules;
 mod golden;
 mod link;
 mod modes;
+mod readme;
 mod receipts;
 mod shape;

@@ -92,7 +92,7 @@ impl Queue {
         let first = |line: &BTreeMap<i64, Entry>| line.values().find(ready).map(|entry| entry.job.id);
         let bulk = || first(&self.bulk);
         let interactive = || first(&self.interactive);
-        if (self.taken + 1) % BULK_SHARE == 0 {
+        if (self.taken + 1).is_multiple_of(BULK_SHARE) {
             bulk().or_else(interactive)
         } else {
             interactive().or_else(bulk)

@@ -9,6 +9,9 @@ use kassette_wire::codes::Code;
 use kassette_wire::value::{FdNumber, FiscalSign, FnNumber, Kopecks, LocalTime, RegisterId, Rnm, ShiftNumber};
 use serde::{Deserialize, Serialize};
 
+/// Name of the attribute that carries the job key where 1192 is taken (tag 1085).
+pub const KEY_ATTRIBUTE_NAME: &str = "Kassette";
+
 /// Where the job key stands inside the document (`exactly-once` section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

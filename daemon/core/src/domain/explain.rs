@@ -3,14 +3,11 @@
 //! Owns: the match of job key, kind, sign, total and content, and the evidence taken from a document.
 //! Must never: explain a document by a guess; what is not ours stays nobody's.
 
-use super::attempt::{DocumentKind, Evidence, KeyPlace, Learned};
+use super::attempt::{DocumentKind, Evidence, KEY_ATTRIBUTE_NAME, KeyPlace, Learned};
 use kassette_receipts::job_key::JobKey;
 use kassette_receipts::model::{Item, Receipt};
 use kassette_wire::ffd::{Document, DocumentCode, Tag, TlvError, TlvList};
 use kassette_wire::value::{FdNumber, FiscalSign, FnNumber, Kopecks, RegisterId, Rnm, ShiftNumber};
-
-/// Name of the attribute that carries the job key where 1192 is taken (tag 1085).
-pub const KEY_ATTRIBUTE: &str = "kassette";
 
 /// What an attempt looks for.
 #[derive(Debug, Clone)]
@@ -83,7 +80,7 @@ pub fn key_in(tags: &TlvList) -> Option<String> {
     let attribute = || {
         let list = tags.list(Tag::USER_ATTRIBUTE).ok().flatten()?;
         let name = list.text(Tag::USER_ATTRIBUTE_NAME)?;
-        (name == KEY_ATTRIBUTE)
+        (name == KEY_ATTRIBUTE_NAME)
             .then(|| list.text(Tag::USER_ATTRIBUTE_VALUE))
             .flatten()
     };

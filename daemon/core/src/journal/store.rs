@@ -214,10 +214,10 @@ impl Store {
     /// A failed batch. Only a full disk with a confirmed rollback means that nothing changed.
     fn failed(&self, error: &rusqlite::Error) -> Applied {
         let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
-        if !self.conn.is_autocommit() {
-            if let Err(rollback) = self.conn.execute_batch("ROLLBACK") {
-                return Applied::Stopped(format!("{error}; then the rollback failed: {rollback}"));
-            }
+        if !self.conn.is_autocommit()
+            && let Err(rollback) = self.conn.execute_batch("ROLLBACK")
+        {
+            return Applied::Stopped(format!("{error}; then the rollback failed: {rollback}"));
         }
         if full {
             Applied::Full

@@ -204,10 +204,10 @@ async fn recall_doubt(shared: &Shared, intent: &OpenIntent) -> Result<Unresolved
         taken: None,
         manual: None,
     };
-    if let Some(id) = intent.job {
-        if let Rows::Job(Some(stored)) = shared.read(Query::JobById(id)).await? {
-            unresolved.taken = Some(shared.taken_of(&stored));
-        }
+    if let Some(id) = intent.job
+        && let Rows::Job(Some(stored)) = shared.read(Query::JobById(id)).await?
+    {
+        unresolved.taken = Some(shared.taken_of(&stored));
     }
     Ok(unresolved)
 }

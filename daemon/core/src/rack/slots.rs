@@ -61,7 +61,7 @@ fn reconcile(shared: &Arc<Shared>, running: &mut BTreeMap<String, Running>, task
         let actor = SlotActor::new(Arc::clone(shared), label.clone(), slot.clone(), gone_rx);
         let name = label.clone();
         tasks.spawn(async move {
-            actor.run().await;
+            Box::pin(actor.run()).await;
             name
         });
         running.insert(

@@ -64,7 +64,7 @@ impl Session<'_> {
             Err(error) => return Err(self.not_begun(loaded.taken, error).await),
         };
         while let Some((loaded, intent)) = current {
-            current = self.attempt(loaded, intent).await?;
+            current = Box::pin(self.attempt(loaded, intent)).await?;
         }
         self.shared.publish(&self.actor.label, |unit| unit.job = None);
         Ok(())

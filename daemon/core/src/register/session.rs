@@ -114,8 +114,8 @@ impl<'a> Session<'a> {
             Ok(admitted) => admitted,
             Err(end) => return end,
         };
-        match Self::begin(actor, shared, driver, identity, admitted).await {
-            Ok(mut session) => match session.live().await {
+        match Box::pin(Self::begin(actor, shared, driver, identity, admitted)).await {
+            Ok(mut session) => match Box::pin(session.live()).await {
                 Ok(never) => match never {},
                 Err(end) => end,
             },
@@ -155,7 +155,7 @@ impl<'a> Session<'a> {
             _locks: locks,
         };
         session.publish_device();
-        session.settle().await?;
+        Box::pin(session.settle()).await?;
         session.check_mark(mark).await?;
         let changed = session.driver.prepare().await?;
         for what in changed {
@@ -213,14 +213,14 @@ impl<'a> Session<'a> {
         loop {
             self.check_over().await?;
             match self.ready() {
-                Ready::Yes => self.wait_for_work(&facts, LOOK_EVERY, true).await?,
-                Ready::CloseWhenQuiet => self.quiet_close(&facts).await?,
-                Ready::SetClock => self.set_clock(&facts).await?,
-                Ready::OpenShift => self.open_shift().await?,
-                Ready::CloseShift => self.close_shift().await?,
+                Ready::Yes => Box::pin(self.wait_for_work(&facts, LOOK_EVERY, true)).await?,
+                Ready::CloseWhenQuiet => Box::pin(self.quiet_close(&facts)).await?,
+                Ready::SetClock => Box::pin(self.set_clock(&facts)).await?,
+                Ready::OpenShift => Box::pin(self.open_shift()).await?,
+                Ready::CloseShift => Box::pin(self.close_shift()).await?,
                 Ready::No(reason) => {
                     self.not_ready(Some(reason)).await;
-                    self.wait_for_work(&facts, LOOK_AGAIN, false).await?;
+                    Box::pin(self.wait_for_work(&facts, LOOK_AGAIN, false)).await?;
                 }
             }
         }
@@ -304,7 +304,7 @@ impl<'a> Session<'a> {
             }
         };
         match taken {
-            Some(taken) => self.work(taken).await,
+            Some(taken) => Box::pin(self.work(taken)).await,
             None => Ok(()),
         }
     }

@@ -202,10 +202,10 @@ impl SlotActor {
             Ok(port) => port,
             Err(error) => return SessionEnd::Failed(Reason::new(Code::PortUnopenable, error)),
         };
-        if let Some(baud) = self.slot.baud {
-            if let Err(error) = port.set_baud(baud).await {
-                return SessionEnd::Failed(Reason::new(Code::PortUnopenable, error));
-            }
+        if let Some(baud) = self.slot.baud
+            && let Err(error) = port.set_baud(baud).await
+        {
+            return SessionEnd::Failed(Reason::new(Code::PortUnopenable, error));
         }
         if self.state == UnitState::Lost {
             self.enter(
@@ -251,12 +251,12 @@ impl SlotActor {
         if same && self.state == state {
             return;
         }
-        if self.state != state {
-            if let Err(illegal) = self.state.become_state(state) {
-                let event = Event::new(Severity::Error, "a unit was asked to make an illegal move");
-                self.shared.tell(event.code(Code::InternalFault).detail(illegal));
-                return;
-            }
+        if self.state != state
+            && let Err(illegal) = self.state.become_state(state)
+        {
+            let event = Event::new(Severity::Error, "a unit was asked to make an illegal move");
+            self.shared.tell(event.code(Code::InternalFault).detail(illegal));
+            return;
         }
         self.state = state;
         let at = self.shared.now();

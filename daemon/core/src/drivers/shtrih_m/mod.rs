@@ -18,8 +18,6 @@ mod tags;
 mod tests;
 mod times;
 
-pub use tags::KEY_ATTRIBUTE_NAME;
-
 use super::{DocumentRead, Driver, DriverError};
 use crate::domain::attempt::{Made, ReceiptOrder};
 use crate::domain::device::{Ffd, FnResource, Identity, Registration, Status};

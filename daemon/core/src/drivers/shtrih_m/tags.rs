@@ -4,7 +4,7 @@
 //! Must never: fill in a value that the receipt does not state, or drop one that it does.
 
 use super::quirks::Quirk;
-use crate::domain::attempt::{KeyPlace, ReceiptOrder};
+use crate::domain::attempt::{KEY_ATTRIBUTE_NAME, KeyPlace, ReceiptOrder};
 use kassette_receipts::model::{Buyer, Item, Payments, Receipt};
 use kassette_wire::codes::Code;
 use kassette_wire::ffd::{Tag, Tlv, TlvError, TlvList};
@@ -13,9 +13,6 @@ use kassette_wire::value::{Inn, Kopecks};
 
 /// Why a receipt cannot be made by this driver.
 pub(super) type Cannot = (Code, String);
-
-/// Name (tag 1085) under which the job key stands in tag 1084, when 1192 is taken.
-pub const KEY_ATTRIBUTE_NAME: &str = "Kassette";
 
 /// Most TLV bytes in one FF0C or FF4D (`shtrih-m` 3.5).
 const TLV_MAX: usize = 250;

@@ -1,0 +1,377 @@
+//! The world around a rack: everything behind its seams, simulated and repeatable.
+//!
+//! Owns: virtual clock, seeded entropy, in-memory ports and locks, a real journal file, and the trace.
+//! Must never: read a std clock, start a thread, or draw from anything but its seed.
+
+use async_trait::async_trait;
+use kassette_core::domain::snapshot::RackKind;
+use kassette_core::journal::{InlineCommitter, Store, StoreConfig};
+use kassette_core::parts::{
+    Entropy, Event, EventSink, Faults, LockGuard, LockHeld, LockKind, Locks, Point, Port, PortAddress, PortError,
+    PortMap, PortPresence, PortSource, Reach, Secrets, SecretsError, TenantKeys, UnixMillis, WallClock,
+};
+use kassette_core::rack::{Parts, Policy, Rack};
+use kassette_hw_sim::fiscal_storage::ledger::{MemoryShelf, Record};
+use kassette_hw_sim::host::memory::{MemoryBench, MemoryPort};
+use kassette_hw_sim::moment::Moment;
+use kassette_hw_sim::rack::seat_in_memory;
+use kassette_hw_sim::rack_file::RackFile;
+use kassette_wire::value::Inn;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+/// Where virtual time begins: 2026-11-22T12:00:00Z.
+pub const BEGIN_UNIX_MS: i64 = 1_795_348_800_000;
+/// Virtual time of one commit.
+const COMMIT_DELAY: Duration = Duration::from_millis(1);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The world; cheap to clone.
+#[derive(Clone)]
+pub struct World(Arc<Inner>);
+
+struct Inner {
+    begin: Instant,
+    bench: MemoryBench,
+    shelf: MemoryShelf,
+    journal: PathBuf,
+    entropy: Mutex<u64>,
+    host_offset_ms: Mutex<i64>,
+    allowed: Mutex<Vec<PortAddress>>,
+    ports: watch::Sender<PortMap>,
+    held: Arc<Mutex<BTreeMap<String, String>>>,
+    trace: Mutex<Vec<String>>,
+    kill: Mutex<Option<(Point, u32)>>,
+    reached: Mutex<BTreeMap<Point, u32>>,
+    killed: Notify,
+}
+
+impl World {
+    /// A world of the registers of a rack file, with its journal in `folder`.
+    ///
+    /// # Panics
+    /// When the rack file cannot be seated: a mistake of the test.
+    #[must_use]
+    pub fn new(file: &RackFile, folder: &Path) -> Self {
+        let begin = Instant::now();
+        let bench = MemoryBench::new(Arc::new(move || Moment {
+            elapsed: begin.elapsed(),
+            unix_ms: BEGIN_UNIX_MS + i64::try_from(begin.elapsed().as_millis()).unwrap_or(i64::MAX),
+        }));
+        let shelf = MemoryShelf::new();
+        seat_in_memory(&bench, file, &shelf).expect("the rack file of a test is good");
+        Self(Arc::new(Inner {
+            begin,
+            bench,
+            shelf,
+            journal: folder.join("journal.db"),
+            entropy: Mutex::new(file.seed),
+            host_offset_ms: Mutex::new(0),
+            allowed: Mutex::default(),
+            ports: watch::Sender::new(Arc::default()),
+            held: Arc::default(),
+            trace: Mutex::default(),
+            kill: Mutex::new(None),
+            reached: Mutex::default(),
+            killed: Notify::new(),
+        }))
+    }
+
+    /// The simulated registers.
+    #[must_use]
+    pub fn bench(&self) -> &MemoryBench {
+        &self.0.bench
+    }
+
+    /// Every document of every FN, by FN number.
+    #[must_use]
+    pub fn ledgers(&self) -> BTreeMap<String, Vec<Record>> {
+        self.0
+            .shelf
+            .fns()
+            .into_iter()
+            .map(|number| (number.clone(), self.0.shelf.records(&number)))
+            .collect()
+    }
+
+    /// Kills the process at the n-th reach of a point from now.
+    pub fn kill_at(&self, point: Point, nth: u32) {
+        *lock(&self.0.kill) = Some((point, nth));
+    }
+
+    /// Resolves when the process was killed.
+    pub async fn killed(&self) {
+        self.0.killed.notified().await;
+    }
+
+    /// How often each point was reached.
+    #[must_use]
+    pub fn reached(&self) -> BTreeMap<Point, u32> {
+        lock(&self.0.reached).clone()
+    }
+
+    /// Moves the host's clock; the registers and true time do not move.
+    pub fn move_host_clock(&self, millis: i64) {
+        *lock(&self.0.host_offset_ms) += millis;
+    }
+
+    /// What happened, with virtual times.
+    #[must_use]
+    pub fn trace(&self) -> Vec<String> {
+        lock(&self.0.trace).clone()
+    }
+
+    /// A digest of the trace.
+    #[must_use]
+    pub fn trace_hash(&self) -> String {
+        let mut digest = Sha256::new();
+        for line in lock(&self.0.trace).iter() {
+            digest.update(line.as_bytes());
+            digest.update(b"\n");
+        }
+        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Adds a line to the trace.
+    pub fn note(&self, text: impl std::fmt::Display) {
+        let at = self.0.begin.elapsed().as_micros();
+        lock(&self.0.trace).push(format!("{at} {text}"));
+    }
+
+    /// Starts a rack on the journal as it stands on the disk.
+    ///
+    /// # Panics
+    /// When the journal cannot be opened: a finding.
+    pub async fn start(&self) -> Rack {
+        let config = StoreConfig {
+            path: self.0.journal.clone(),
+            kind: RackKind::Test,
+            rack_id: Some("K1".parse().expect("K1 are letters of a rack")),
+            reserve_bytes: 0,
+        };
+        // Guards of a killed process are released by the kernel.
+        lock(&self.0.held).clear();
+        let (store, recovered) =
+            Store::open(&config, self, WallClock::now(self)).expect("the journal opens after every cut");
+        let committer = InlineCommitter::new(store, COMMIT_DELAY);
+        let parts = Parts {
+            clock: Arc::new(self.clone()),
+            entropy: Arc::new(self.clone()),
+            locks: Arc::new(self.clone()),
+            ports: Arc::new(self.clone()),
+            reader: Arc::new(committer.reader()),
+            committer: Arc::new(committer),
+            secrets: Arc::new(self.clone()),
+            faults: Arc::new(self.clone()),
+            events: Arc::new(self.clone()),
+            policy: Policy::default(),
+        };
+        self.note(format!("start {}", recovered.start));
+        Rack::start(parts, recovered)
+            .await
+            .expect("the rack starts on what it stored")
+    }
+
+    /// Carries the registers and tells the rack which ports are there. Never ends.
+    pub async fn run(&self) {
+        let watch_ports = async {
+            let mut changes = self.0.bench.changes();
+            loop {
+                self.show_ports();
+                if changes.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.0.bench.run() => {}
+            () = watch_ports => {}
+        }
+    }
+
+    fn show_ports(&self) {
+        let there = self.0.bench.ports();
+        let allowed = lock(&self.0.allowed).clone();
+        let map: BTreeMap<PortAddress, PortPresence> = allowed
+            .into_iter()
+            .filter_map(|address| {
+                let generation = *there.get(name_of(&address)?)?;
+                Some((
+                    address,
+                    PortPresence {
+                        physical_path: None,
+                        generation,
+                    },
+                ))
+            })
+            .collect();
+        self.0.ports.send_if_modified(|known| {
+            let changed = **known != map;
+            *known = Arc::new(map);
+            changed
+        });
+    }
+}
+
+/// The simulator's name of a port: the path below `/sim/`.
+fn name_of(address: &PortAddress) -> Option<&str> {
+    match address {
+        PortAddress::Serial(path) => path.strip_prefix("/sim/"),
+        PortAddress::Tcp(_) => None,
+    }
+}
+
+impl WallClock for World {
+    fn now(&self) -> UnixMillis {
+        let elapsed = i64::try_from(self.0.begin.elapsed().as_millis()).unwrap_or(i64::MAX);
+        UnixMillis(BEGIN_UNIX_MS + elapsed + *lock(&self.0.host_offset_ms))
+    }
+
+    fn synchronised(&self) -> bool {
+        true
+    }
+}
+
+impl Entropy for World {
+    fn fill(&self, buffer: &mut [u8]) {
+        // SplitMix64, the usual small generator for seeds.
+        let mut state = lock(&self.0.entropy);
+        for byte in buffer {
+            *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            *byte = mixed.to_le_bytes()[3];
+        }
+    }
+}
+
+struct Held {
+    all: Arc<Mutex<BTreeMap<String, String>>>,
+    id: String,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        lock(&self.all).remove(&self.id);
+    }
+}
+
+impl Locks for World {
+    fn take(&self, kind: LockKind, id: &str) -> Result<LockGuard, LockHeld> {
+        let name = format!("{}-{id}", kind.as_str());
+        let mut all = lock(&self.0.held);
+        if let Some(holder) = all.get(&name) {
+            return Err(LockHeld {
+                kind,
+                id: id.to_owned(),
+                holder: holder.clone(),
+            });
+        }
+        all.insert(name.clone(), "this rack".to_owned());
+        Ok(LockGuard::new(Held {
+            all: Arc::clone(&self.0.held),
+            id: name,
+        }))
+    }
+}
+
+#[async_trait]
+impl PortSource for World {
+    fn allow(&self, addresses: Vec<PortAddress>) {
+        *lock(&self.0.allowed) = addresses;
+        self.show_ports();
+    }
+
+    fn watch(&self) -> watch::Receiver<PortMap> {
+        self.0.ports.subscribe()
+    }
+
+    async fn open(&self, address: &PortAddress, generation: u64) -> Result<Box<dyn Port>, PortError> {
+        let gone = || PortError::Gone(address.clone());
+        let name = name_of(address).ok_or_else(gone)?;
+        let port = self.0.bench.open(name, generation).map_err(|_| gone())?;
+        Ok(Box::new(SimulatedPort(port)))
+    }
+}
+
+struct SimulatedPort(MemoryPort);
+
+#[async_trait]
+impl Port for SimulatedPort {
+    async fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        Ok(self.0.read(buffer).await)
+    }
+
+    async fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let gone = |_| std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        self.0.write(bytes).await.map_err(gone)
+    }
+
+    async fn discard(&mut self) -> std::io::Result<()> {
+        self.0.discard();
+        Ok(())
+    }
+
+    async fn set_baud(&mut self, _baud: u32) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn shared_medium(&self) -> bool {
+        false
+    }
+}
+
+#[async_trait]
+impl Secrets for World {
+    async fn tenant_keys(&self, tenant: &Inn) -> Result<TenantKeys, SecretsError> {
+        let key = |what: &str| -> [u8; 32] { Sha256::digest(format!("{what} {tenant}")).into() };
+        Ok(TenantKeys {
+            content: key("content"),
+            contacts: key("contacts"),
+        })
+    }
+}
+
+impl Faults for World {
+    fn reach(&self, point: Point) -> Reach {
+        self.note(format!("point {}", point.as_str()));
+        *lock(&self.0.reached).entry(point).or_default() += 1;
+        let mut kill = lock(&self.0.kill);
+        match *kill {
+            Some((at, 1)) if at == point => {
+                *kill = None;
+                self.note("killed");
+                self.0.killed.notify_one();
+                Reach::Halt
+            }
+            Some((at, nth)) if at == point => {
+                *kill = Some((at, nth - 1));
+                Reach::Go
+            }
+            Some(_) | None => Reach::Go,
+        }
+    }
+}
+
+impl EventSink for World {
+    fn event(&self, event: Event) {
+        let parts = [
+            event.register,
+            event.fn_number,
+            event.job,
+            event.code.map(|code| code.to_string()),
+            event.detail,
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        self.note(format!("{:?} {} [{}]", event.severity, event.what, parts.join(" | ")));
+    }
+}

@@ -7,7 +7,7 @@ use super::config::Ffd;
 use super::device::{Device, Outcome};
 use crate::fiscal_storage::document::{find_number, find_text, walk};
 use crate::fiscal_storage::ledger::Record;
-use crate::fiscal_storage::{Kind, Phase, code};
+use crate::fiscal_storage::{Generation, Kind, Phase, code};
 use crate::moment::Moment;
 use kassette_wire::shtrih::{
     Answer, DocumentHeader, ErrorCode, FnDocument, FnDocumentKind, FnExpiry, FnPhase, FnRegistration,
@@ -29,33 +29,12 @@ impl Device {
             Request::FnStatus(_) => Ok(Answer::FnStatus(self.fn_status(now))),
             Request::FnNumber(_) => Ok(Answer::FnNumber(padded(self.storage.number()))),
             Request::FnExpiry(_) => self.fn_expiry(),
-            Request::FnVersion(_) => {
-                let firmware = if self.generation() == crate::fiscal_storage::Generation::Fn12 {
-                    "fn_v_1_2"
-                } else {
-                    "fn_v_1_1"
-                };
-                // A test FN (its number begins 9999) is a debug unit.
-                let serial = u8::from(!self.storage.number().starts_with("9999"));
-                Ok(Answer::FnVersion(FnVersion {
-                    firmware: padded(firmware),
-                    serial,
-                }))
-            }
+            Request::FnVersion(_) => Ok(Answer::FnVersion(self.fn_version())),
             Request::FnRegistration(_) => self.fn_registration(),
             Request::FnDocument(asked) => self.fn_document(asked.fd, now),
             Request::OpenDocument(asked) => self.open_document(asked.fd, now),
             Request::ReadDocument(_) => self.read_document(),
-            Request::OfdStatus(_) => {
-                let queue = self.storage.queue(now);
-                Ok(Answer::OfdStatus(OfdStatus {
-                    exchange: u8::from(queue.length > 0) << 1,
-                    reading: 0,
-                    queue: queue.length,
-                    first_fd: FdNumber(queue.first_fd),
-                    first_time: queue.first_time,
-                }))
-            }
+            Request::OfdStatus(_) => Ok(Answer::OfdStatus(self.ofd_status(now))),
             Request::UnconfirmedCount(_) => Ok(Answer::UnconfirmedCount(self.storage.queue(now).length)),
             _ => {
                 let used = u32::from(self.storage.queue(now).length);
@@ -65,6 +44,30 @@ impl Device {
                     marking_fill: self.config.switches.marking_fill.then_some(0),
                 }))
             }
+        }
+    }
+
+    fn fn_version(&self) -> FnVersion {
+        let firmware = match self.generation() {
+            Generation::First => "fn_v_1_1",
+            Generation::Fn12 => "fn_v_1_2",
+        };
+        // A test FN (its number begins 9999) is a debug unit.
+        let serial = u8::from(!self.storage.number().starts_with("9999"));
+        FnVersion {
+            firmware: padded(firmware),
+            serial,
+        }
+    }
+
+    fn ofd_status(&mut self, now: Moment) -> OfdStatus {
+        let queue = self.storage.queue(now);
+        OfdStatus {
+            exchange: u8::from(queue.length > 0) << 1,
+            reading: 0,
+            queue: queue.length,
+            first_fd: FdNumber(queue.first_fd),
+            first_time: queue.first_time,
         }
     }
 

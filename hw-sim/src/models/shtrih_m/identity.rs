@@ -35,6 +35,19 @@ const FONTS: [(u16, u8, u8); 7] = [
     (504, 12, 25),
 ];
 
+/// Firmware of the Retail-01F in the captures: C.1, build 28013, 14.09.16.
+const FIRMWARE_DATE: DmyDate = DmyDate {
+    day: 14,
+    month: 9,
+    year: 16,
+};
+/// Fiscal memory that is not there (captures).
+const NO_FM_DATE: DmyDate = DmyDate {
+    day: 1,
+    month: 1,
+    year: 16,
+};
+
 impl Device {
     pub(super) fn identity(&mut self, request: &Request, operator: u8, now: Moment) -> Outcome {
         match request {
@@ -127,11 +140,7 @@ impl Device {
             operator,
             firmware_version: *b"C1",
             firmware_build: 28_013,
-            firmware_date: DmyDate {
-                day: 14,
-                month: 9,
-                year: 16,
-            },
+            firmware_date: FIRMWARE_DATE,
             hall_number: self.tables.number(cell(1, 1, 1)) as u8,
             document_number: self.storage.last_fd() as u16,
             flags: short.flags,
@@ -140,29 +149,17 @@ impl Device {
             port: if self.config.link == LinkKind::Tcp { 128 } else { 0 },
             fm_version: *b"NA",
             fm_build: 0,
-            fm_date: DmyDate {
-                day: 1,
-                month: 1,
-                year: 16,
-            },
+            fm_date: NO_FM_DATE,
             date: DmyDate::of(local).ok_or(ErrorCode(0x79))?,
             time: Hms::of(local),
             fm_flags: 0,
             serial_low: serial as u32,
-            last_closed_shift: if shift.open {
-                shift.number.saturating_sub(1)
-            } else {
-                shift.number
-            },
+            last_closed_shift: shift.number.saturating_sub(u16::from(shift.open)),
             fm_free_records: 0,
             registrations: u8::from(!self.storage.registered_for().0.is_empty()),
             registrations_left: 0,
             inn: self.config.inn.parse().unwrap_or(0xFFFF_FFFF_FFFF),
-            tail: if self.config.switches.long_full_state {
-                vec![0, 0]
-            } else {
-                Vec::new()
-            },
+            tail: vec![0; if self.config.switches.long_full_state { 2 } else { 0 }],
         })
     }
 

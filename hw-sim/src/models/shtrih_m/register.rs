@@ -294,41 +294,43 @@ impl Register {
             // Settings that cannot be kept are as good as a broken memory: the device says so from now on.
             self.device.storage.troubles.code = Some(crate::fiscal_storage::code::FAILURE);
         }
-        self.note(answer.command, answer.error.0, self.device.made);
+        let command = CommandCode::split_request(payload).map_or(answer.command, |(command, _)| command);
+        self.note(command, answer.error.0, self.device.made);
         let decided = Answering::decide(&answer, after, &self.past, &mut self.device.chance);
-        self.past.keep(answer.command, frame_of(&answer));
-        let Answering {
-            sent,
-            kept,
-            late,
-            dropped,
-            ends,
-        } = decided;
-        if dropped {
-            self.stage = Stage::Idle;
-        } else if !ends.is_empty() {
-            self.stage = Stage::Kept {
-                answer: kept,
-                since: None,
-            };
-        } else if late > Duration::ZERO {
-            self.stage = Stage::Holding {
-                answer: kept,
-                send_at: now.elapsed + late,
-            };
-        } else {
-            self.send(now.elapsed, sent);
-            self.stage = Stage::Kept {
-                answer: kept,
-                since: Some(now.elapsed),
-            };
-        }
+        self.past.keep(command, frame_of(&answer));
+        let ends = self.answer(decided, now);
         for kind in ends {
             let _ = self.perform(kind, now);
         }
         if std::mem::take(&mut self.device.reboot) {
             self.device.lose_power();
         }
+    }
+
+    /// Sends the answer or keeps it; gives the faults that fall behind it.
+    fn answer(&mut self, decided: Answering, now: Moment) -> Vec<FaultKind> {
+        let Answering {
+            sent,
+            kept: answer,
+            late,
+            dropped,
+            ends,
+        } = decided;
+        let send_at = now.elapsed + late;
+        self.stage = if dropped {
+            Stage::Idle
+        } else if !ends.is_empty() {
+            Stage::Kept { answer, since: None }
+        } else if send_at > now.elapsed {
+            Stage::Holding { answer, send_at }
+        } else {
+            self.send(now.elapsed, sent);
+            Stage::Kept {
+                answer,
+                since: Some(now.elapsed),
+            }
+        };
+        ends
     }
 
     fn note(&mut self, command: CommandCode, error: u8, fd: Option<u32>) {

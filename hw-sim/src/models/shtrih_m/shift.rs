@@ -49,19 +49,20 @@ impl Device {
                 self.start_printing(None, now);
                 Ok(Answer::Operator(Some(operator)))
             }
-            Request::ShiftState(_) => {
-                let shift = self.storage.shift();
-                let number = ShiftNumber(u32::from(shift.number));
-                Ok(Answer::ShiftState(ShiftState {
-                    state: u8::from(shift.open),
-                    shift: number,
-                    receipt: shift.receipts,
-                }))
-            }
+            Request::ShiftState(_) => Ok(Answer::ShiftState(self.shift_state())),
             Request::BeginOpenShift(_) => self.begin(Kind::ShiftOpen, now),
             Request::BeginCloseShift(_) => self.begin(Kind::ShiftClose, now),
             Request::BeginCalculationReport(_) => self.begin(Kind::CalculationState, now),
             _ => self.calculation_report(now),
+        }
+    }
+
+    fn shift_state(&self) -> ShiftState {
+        let shift = self.storage.shift();
+        ShiftState {
+            state: u8::from(shift.open),
+            shift: ShiftNumber(u32::from(shift.number)),
+            receipt: shift.receipts,
         }
     }
 

@@ -155,53 +155,36 @@ fn agrees(device: &Device) -> Result<(), StartError> {
 }
 
 fn check(config: &Config) -> Result<(), StartError> {
-    let plain = |text: &str, most: usize| {
-        !text.is_empty() && text.len() <= most && text.bytes().all(|b| b.is_ascii_alphanumeric())
-    };
     let facts = &config.registration;
+    let fn_number = &config.fn_unit.number;
+    let plain = !fn_number.is_empty() && fn_number.len() <= 16 && fn_number.bytes().all(|b| b.is_ascii_alphanumeric());
+    let serial = config.serial.parse::<RegisterSerial>().is_ok();
+    let inn = config.inn.parse::<Inn>().is_ok();
+    let rnm = config.rnm.parse::<Rnm>().is_ok();
+    let systems = facts.tax_systems & 0x3F != 0;
     let zone = (-12 * 60..=14 * 60).contains(&facts.zone_minutes);
-    let checks = [
-        (
-            "serial",
-            &config.serial,
-            config.serial.parse::<RegisterSerial>().is_ok(),
-            "1 to 20 letters, digits or dashes",
-        ),
-        (
-            "fn.number",
-            &config.fn_unit.number,
-            plain(&config.fn_unit.number, 16),
-            "1 to 16 letters or digits",
-        ),
-        (
-            "inn",
-            &config.inn,
-            config.inn.parse::<Inn>().is_ok(),
-            "10 or 12 digits with right check digits",
-        ),
-        ("rnm", &config.rnm, config.rnm.parse::<Rnm>().is_ok(), "16 digits"),
-        (
-            "tax_systems",
-            &facts.tax_systems.to_string(),
-            facts.tax_systems & 0x3F != 0,
-            "at least one of bits 0 to 5",
-        ),
-        (
-            "zone_minutes",
-            &facts.zone_minutes.to_string(),
-            zone,
-            "minutes from -720 to 840",
-        ),
-    ];
-    for (field, value, good, why) in checks {
-        if !good {
-            return Err(StartError::Value {
-                serial: config.serial.clone(),
+    let require = |good: bool, field: &'static str, value: &dyn std::fmt::Display, why: &'static str| {
+        let (serial, value) = (config.serial.clone(), value.to_string());
+        if good {
+            Ok(())
+        } else {
+            Err(StartError::Value {
+                serial,
                 field,
-                value: value.clone(),
+                value,
                 why,
-            });
+            })
         }
-    }
-    Ok(())
+    };
+    require(serial, "serial", &config.serial, "1 to 20 letters, digits or dashes")?;
+    require(plain, "fn.number", fn_number, "1 to 16 letters or digits")?;
+    require(inn, "inn", &config.inn, "10 or 12 digits with right check digits")?;
+    require(rnm, "rnm", &config.rnm, "16 digits")?;
+    require(
+        systems,
+        "tax_systems",
+        &facts.tax_systems,
+        "at least one of bits 0 to 5",
+    )?;
+    require(zone, "zone_minutes", &facts.zone_minutes, "minutes from -720 to 840")
 }

@@ -236,6 +236,24 @@ impl Tables {
             self.set_text(cell(2, operator, 2), &format!("Оператор{operator}"));
         }
         self.set_text(cell(5, 1, 1), "НАЛИЧНЫМИ");
+        self.rates(config);
+        for (place, value) in [
+            (cell(1, 1, 1), 1),
+            (cell(1, 1, 6), 1),
+            (cell(1, 1, 7), 1),
+            (cell(10, 1, 10), 5),
+            (cell(17, 1, 3), 2),
+            (cell(19, 1, 2), 7779),
+            (cell(21, 1, 2), 1),
+            (cell(21, 1, 3), 1),
+            (cell(21, 1, 4), 7778),
+        ] {
+            self.set_number(place, value);
+        }
+    }
+
+    /// Table 6.
+    fn rates(&mut self, config: &Config) {
         let main = if config.switches.vat_22 == Some(Vat22::MainRow) {
             2200
         } else {
@@ -264,19 +282,6 @@ impl Tables {
         for ((row, rate), name) in (1..=self.rate_rows).zip(rates).zip(names) {
             self.set_number(cell(6, row, 1), rate);
             self.set_text(cell(6, row, 2), name);
-        }
-        for (place, value) in [
-            (cell(1, 1, 1), 1),
-            (cell(1, 1, 6), 1),
-            (cell(1, 1, 7), 1),
-            (cell(10, 1, 10), 5),
-            (cell(17, 1, 3), 2),
-            (cell(19, 1, 2), 7779),
-            (cell(21, 1, 2), 1),
-            (cell(21, 1, 3), 1),
-            (cell(21, 1, 4), 7778),
-        ] {
-            self.set_number(place, value);
         }
     }
 

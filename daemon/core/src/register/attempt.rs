@@ -15,7 +15,7 @@
 //! Must never: begin a document before its intent is durable, or begin a second one before the first has an outcome.
 
 use super::readiness::Ready;
-use super::recovery::{self, Doubtful, NotYet, Verdict as Found, read_evidence};
+use super::recovery::read_evidence;
 use super::session::{FAULTS_MAX, Session, SessionEnd};
 use crate::dispatch::Taken;
 use crate::dispatch::policy::{counts_as_poison, poisoned, retry_after};
@@ -29,7 +29,7 @@ use crate::domain::job::Job;
 use crate::domain::unit::UnitState;
 use crate::journal::{BeginIntent, Command, EndIntent, JobEnd, OpenIntent, Query, ReplyBody, Rows, Scan, Verdict};
 use crate::parts::{Event, Point, Severity};
-use crate::rack::shared::{NotWritten, Unresolved};
+use crate::rack::shared::NotWritten;
 use kassette_receipts::job::JobState;
 use kassette_wire::codes::Code;
 use kassette_wire::value::FdNumber;
@@ -399,7 +399,7 @@ impl Session<'_> {
     }
 
     /// Commits that nothing was made, and lets the job wait again, end, or stand aside as poison.
-    async fn end_not_made(
+    pub(super) async fn end_not_made(
         &mut self,
         intent: i64,
         mut taken: Taken,
@@ -466,200 +466,10 @@ impl Session<'_> {
         self.shared.dispatch.put(taken, None, true);
         Ok(())
     }
-
-    /// Settles the doubt on this FN, if there is one, before anything else is done with it.
-    pub(super) async fn settle(&mut self) -> Result<(), SessionEnd> {
-        let Some(unresolved) = self.shared.doubt_on(&self.adoption.fn_number) else {
-            return Ok(());
-        };
-        if let Some(reason) = unresolved.manual.clone() {
-            return Err(self.isolate_for_person(reason).await);
-        }
-        if unresolved.intent.register != self.adoption.register {
-            let text = format!(
-                "the attempt was on {}, its FN now stands in {}",
-                unresolved.intent.register, self.adoption.register
-            );
-            return Err(self
-                .manual(unresolved, Reason::new(Code::RegisterWrongSerial, text), None)
-                .await);
-        }
-        let job = match unresolved.intent.job {
-            None => None,
-            Some(id) => Some(self.load_doubtful(id).await?),
-        };
-        let (kind, place) = (unresolved.intent.kind, unresolved.intent.key_place);
-        let wanted = match &job {
-            Some(job) => wanted(job, place),
-            None => Wanted {
-                kind,
-                receipt: None,
-                key: None,
-            },
-        };
-        let doubtful = Doubtful {
-            baseline: unresolved.intent.baseline,
-            wanted,
-            witness: self.witness(),
-        };
-        let points = self.shared.points.clone();
-        match recovery::resolve(self.driver.as_mut(), &doubtful, &points).await {
-            Ok(resolution) => self.resolved(unresolved, resolution).await,
-            Err(not_yet) => Err(self.unresolved(not_yet)),
-        }
-    }
-
-    fn unresolved(&mut self, not_yet: NotYet) -> SessionEnd {
-        let end = match not_yet {
-            NotYet::Device(error) => SessionEnd::from(error),
-            NotYet::NotIdle(reason) | NotYet::Moving(reason) => SessionEnd::Failed(reason),
-        };
-        if let SessionEnd::Failed(reason) = &end {
-            let reason = reason.clone();
-            self.shared
-                .publish(&self.actor.label, |unit| unit.in_doubt = Some(reason));
-        }
-        end
-    }
-
-    async fn load_doubtful(&mut self, id: i64) -> Result<Job, SessionEnd> {
-        match self.shared.read(Query::JobById(id)).await {
-            Ok(Rows::Job(Some(stored))) => self
-                .shared
-                .unseal(*stored)
-                .await
-                .map_err(|error| SessionEnd::Failed(error.reason)),
-            Ok(_) => Err(SessionEnd::Failed(Reason::new(
-                Code::JobNotFound,
-                format!("job row {id}"),
-            ))),
-            Err(error) => Err(SessionEnd::Failed(error.reason)),
-        }
-    }
-
-    async fn resolved(&mut self, unresolved: Unresolved, resolution: recovery::Resolution) -> Result<(), SessionEnd> {
-        let scan = resolution.scan;
-        let last = scan.last_after;
-        let unmade_shift = unresolved.intent.job.is_none() && matches!(resolution.verdict, Found::NotMade);
-        match resolution.verdict {
-            Found::Manual(reason) => return Err(self.manual(unresolved, reason, Some(scan)).await),
-            Found::Made(evidence) => {
-                let text = format!("document {} was found in the FN", evidence.fd);
-                let end = EndIntent {
-                    intent: unresolved.intent.intent,
-                    verdict: Verdict::Made(evidence),
-                    job_end: JobEnd::Completed,
-                    reason: None,
-                    device: None,
-                    scan: Some(scan),
-                    last_fd: last,
-                    needs_person: None,
-                    at: self.shared.now(),
-                };
-                self.shared.commit_until_done(Command::End(Box::new(end), None)).await?;
-                self.shared.points.reach(Point::ResolveDurable).await;
-                self.tell(Severity::Info, "a doubt was resolved: the document exists", None, &text);
-            }
-            Found::NotMade => {
-                self.status.fn_state.last_fd = last;
-                self.not_made_after_all(&unresolved, scan).await?;
-                self.shared.points.reach(Point::ResolveDurable).await;
-            }
-        }
-        self.shared.resolved(&self.adoption.fn_number);
-        self.shared.publish(&self.actor.label, |unit| {
-            unit.in_doubt = None;
-            unit.job = None;
-        });
-        if unmade_shift {
-            // Nothing slows a shift down as a queue does a job: pause before the next try.
-            let text = "a shift document was not made; it is tried again after a pause";
-            return Err(SessionEnd::Failed(Reason::new(Code::AttemptNotSent, text)));
-        }
-        self.refresh().await
-    }
-
-    async fn not_made_after_all(&mut self, unresolved: &Unresolved, scan: Scan) -> Result<(), SessionEnd> {
-        let intent = unresolved.intent.intent;
-        let text = format!("no document above {}", unresolved.intent.baseline);
-        let (reason, device) = self.last_words(unresolved).await?;
-        self.tell(
-            Severity::Info,
-            "a doubt was resolved: nothing was made",
-            Some(reason.code),
-            &text,
-        );
-        match unresolved.taken.clone() {
-            Some(taken) => {
-                self.end_not_made(intent, taken, reason, device, JobEnd::Again, Some(scan))
-                    .await
-            }
-            None => {
-                let end = EndIntent {
-                    intent,
-                    verdict: Verdict::NotMade,
-                    job_end: JobEnd::Again,
-                    reason: Some(reason),
-                    device,
-                    last_fd: scan.last_after,
-                    scan: Some(scan),
-                    needs_person: None,
-                    at: self.shared.now(),
-                };
-                self.shared.commit_until_done(Command::End(Box::new(end), None)).await?;
-                Ok(())
-            }
-        }
-    }
-
-    /// Why the attempt fell into doubt, as its row says: the reason stays that of the attempt, also after a restart.
-    async fn last_words(&mut self, unresolved: &Unresolved) -> Result<(Reason, Option<DeviceFault>), SessionEnd> {
-        let unknown = || {
-            (
-                Reason::new(Code::AttemptNotSent, "the FN shows that nothing was made"),
-                None,
-            )
-        };
-        let Some(id) = unresolved.intent.job else {
-            return Ok(unknown());
-        };
-        let job = self.load_doubtful(id).await?;
-        let row = job
-            .attempts
-            .into_iter()
-            .find(|attempt| attempt.intent == unresolved.intent.intent);
-        Ok(row
-            .and_then(|row| row.reason.map(|reason| (reason, row.device)))
-            .unwrap_or_else(unknown))
-    }
-
-    /// Only a person can settle this doubt; the unit is isolated, the job stays with it.
-    async fn manual(&mut self, mut unresolved: Unresolved, reason: Reason, scan: Option<Scan>) -> SessionEnd {
-        let end = EndIntent {
-            intent: unresolved.intent.intent,
-            verdict: Verdict::InDoubt,
-            job_end: JobEnd::InDoubt,
-            reason: Some(reason.clone()),
-            device: None,
-            // What is above is not explained, so the mark stays below it (I11).
-            last_fd: unresolved.intent.baseline,
-            scan,
-            needs_person: Some(reason.clone()),
-            at: self.shared.now(),
-        };
-        if let Err(error) = self.shared.commit_until_done(Command::End(Box::new(end), None)).await {
-            return error.into();
-        }
-        unresolved.manual = Some(reason.clone());
-        self.shared.doubt(unresolved);
-        self.shared
-            .publish(&self.actor.label, |unit| unit.in_doubt = Some(reason.clone()));
-        self.isolate_for_person(reason).await
-    }
 }
 
 /// What an attempt of this job looks for in the FN.
-fn wanted(job: &Job, place: Option<KeyPlace>) -> Wanted<'_> {
+pub(super) fn wanted(job: &Job, place: Option<KeyPlace>) -> Wanted<'_> {
     let place = place.unwrap_or_else(|| KeyPlace::of(&job.receipt));
     let kind = if job.receipt.correction.is_some() {
         DocumentKind::Correction

@@ -3,10 +3,12 @@
 //! Owns: the life of a unit, from a port that appears to a document that is proven.
 //! Must never: share a port, drop a fiscal exchange half way, or take a job while a doubt is open on its FN.
 
+mod admit;
 mod attempt;
 mod readiness;
 mod recovery;
 mod session;
+mod settle;
 mod shift;
 mod slot;
 

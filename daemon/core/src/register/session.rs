@@ -7,21 +7,21 @@
 //! Owns: the driver, the locks, and what was read of the device in this session.
 //! Must never: take a job before all of that holds.
 
+use super::admit::{Admitted, admit, check_registration, publish_identity, see};
 use super::readiness::{self, Ready, View};
 use super::slot::SlotActor;
-use crate::dispatch::policy::{Needs, UnitFacts, covers};
-use crate::domain::device::{Ffd, FnPhase, FnResource, Identity, Registration, Status};
+use crate::dispatch::policy::UnitFacts;
+use crate::domain::device::{FnResource, Identity, Registration, Status};
 use crate::domain::error::Reason;
 use crate::domain::explain::Witness;
 use crate::domain::plan::Adoption;
-use crate::domain::snapshot::RackKind;
 use crate::domain::unit::UnitState;
 use crate::drivers::{Driver, DriverError, connect};
 use crate::journal::{Command, FnMark, ReplyBody, Seen};
-use crate::parts::{Event, LockGuard, LockKind, Port, Severity};
+use crate::parts::{Event, LockGuard, Port, Severity};
 use crate::rack::shared::{NotWritten, Shared};
 use kassette_wire::codes::Code;
-use kassette_wire::value::{FnNumber, LocalTime, Vendor};
+use kassette_wire::value::{LocalTime, Vendor};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -33,7 +33,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How often memory and life of the FN are read.
 const RESOURCE_EVERY: Duration = Duration::from_secs(600);
 /// Pause before a lock that another program holds is tried again.
-const LOCK_AGAIN: Duration = Duration::from_secs(5);
+pub(super) const LOCK_AGAIN: Duration = Duration::from_secs(5);
 /// Pause before an unreadable doubt is looked at again although it waits for a person.
 const MANUAL_AGAIN: Duration = Duration::from_secs(60);
 /// Refusals of a device in a row, on different jobs or not, until it is isolated.
@@ -129,7 +129,7 @@ impl<'a> Session<'a> {
         shared: Arc<Shared>,
         mut driver: Box<dyn Driver>,
         identity: Identity,
-        (adoption, locks, plan_version): (Adoption, (LockGuard, LockGuard), u64),
+        (adoption, locks, plan_version): Admitted,
     ) -> Result<Self, SessionEnd> {
         driver.barrier().await?;
         let registration = driver.registration().await?;
@@ -417,158 +417,5 @@ async fn port_gone(
         if ports.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
-    }
-}
-
-fn publish_identity(actor: &SlotActor, identity: &Identity) {
-    actor.shared.publish(&actor.label, |unit| {
-        unit.register = Some(identity.register.clone());
-        unit.model = Some(identity.model.clone());
-        unit.firmware = Some(identity.firmware.clone());
-        unit.fn_number.clone_from(&identity.fn_number);
-    });
-}
-
-type Admitted = (Adoption, (LockGuard, LockGuard), u64);
-
-/// Whether this register with this FN is ours to drive. Nothing beyond identification was sent when this says no.
-async fn admit(actor: &mut SlotActor, identity: &Identity) -> Result<Admitted, SessionEnd> {
-    let standing = actor.shared.plan.borrow().clone();
-    let foreign = |code, text: String| (UnitState::Foreign, Reason::new(code, text), None);
-    let register = &identity.register;
-    let verdict = match (standing.checked.registers.get(register), &identity.fn_number) {
-        (None, _) => Err(foreign(Code::RegisterForeign, format!("{register} was not adopted"))),
-        (Some(_), None) => Err((
-            UnitState::Blank,
-            Reason::new(Code::FnAbsent, format!("{register} states that it has no FN")),
-            Some(LOCK_AGAIN),
-        )),
-        (Some(adoption), Some(number)) => match wrong_kind(&actor.shared, number) {
-            Some(reason) => Err((UnitState::Foreign, reason, None)),
-            None if *number == adoption.fn_number => Ok(adoption.clone()),
-            None => {
-                let text = format!(
-                    "{register} holds FN {number}; it was adopted with FN {}",
-                    adoption.fn_number
-                );
-                Err((UnitState::Quarantined, Reason::new(Code::RegisterWrongFn, text), None))
-            }
-        },
-    };
-    let verdict = match verdict {
-        Err(refused) => Err(refused),
-        Ok(adoption) => take_locks(&actor.shared, &adoption)
-            .map(|locks| (adoption, locks, standing.version))
-            .map_err(|reason| (UnitState::Quarantined, reason, Some(LOCK_AGAIN))),
-    };
-    match verdict {
-        Ok(admitted) => Ok(admitted),
-        Err((state, reason, retry)) => {
-            actor
-                .shared
-                .publish(&actor.label, |unit| unit.not_ready = Some(reason.clone()));
-            actor.enter(state, reason).await;
-            Err(SessionEnd::Isolated { retry })
-        }
-    }
-}
-
-fn wrong_kind(shared: &Shared, number: &FnNumber) -> Option<Reason> {
-    let kind = shared.snapshot.borrow().kind;
-    match (kind, number.is_test()) {
-        (RackKind::Test, false) => Some(Reason::new(
-            Code::LiveFnInTestRack,
-            format!("FN {number} is not a test unit (9999…)"),
-        )),
-        (RackKind::Live, true) => Some(Reason::new(
-            Code::TestFnInLiveRack,
-            format!("FN {number} is a test unit"),
-        )),
-        (RackKind::Test, true) | (RackKind::Live, false) => None,
-    }
-}
-
-fn take_locks(shared: &Shared, adoption: &Adoption) -> Result<(LockGuard, LockGuard), Reason> {
-    let locks = &shared.parts.locks;
-    let held = |error: crate::parts::LockHeld| Reason::new(Code::RegisterLocked, error);
-    let register = locks
-        .take(LockKind::Register, &adoption.register.to_string())
-        .map_err(held)?;
-    let storage = locks.take(LockKind::Fn, adoption.fn_number.as_str()).map_err(held)?;
-    Ok((register, storage))
-}
-
-/// The device's own registration must be what the adoption says.
-async fn check_registration(
-    actor: &mut SlotActor,
-    adoption: &Adoption,
-    registration: &Registration,
-    status: &Status,
-) -> Result<(), SessionEnd> {
-    let number = &status.fn_state.number;
-    let (state, reason) = if registration.inn != adoption.tenant {
-        let text = format!(
-            "FN {number} is registered for {}, adopted for {}",
-            registration.inn, adoption.tenant
-        );
-        (UnitState::Quarantined, Reason::new(Code::RegisterWrongTenant, text))
-    } else if status.fn_state.phase == FnPhase::Blank {
-        (
-            UnitState::Blank,
-            Reason::new(Code::FnPhase, format!("FN {number} is not registered")),
-        )
-    } else if *number != adoption.fn_number {
-        let text = format!("FN {number} answers, adopted was {}", adoption.fn_number);
-        (UnitState::Quarantined, Reason::new(Code::RegisterWrongFn, text))
-    } else {
-        if registration.ffd != Ffd::V1_2 {
-            let event = Event::new(Severity::Warn, "a unit's format is not served yet").code(Code::FfdUnsupported);
-            actor
-                .shared
-                .tell(event.register(&adoption.register).detail(registration.ffd.as_str()));
-        } else if let Err(reason) = covers(
-            registration,
-            Needs {
-                tax_system: Some(registration.tax_systems),
-                internet: false,
-            },
-        ) {
-            actor
-                .shared
-                .tell(Event::new(Severity::Warn, "a unit's registration covers nothing").code(reason.code));
-        }
-        return Ok(());
-    };
-    actor
-        .shared
-        .publish(&actor.label, |unit| unit.not_ready = Some(reason.clone()));
-    actor.enter(state, reason).await;
-    Err(SessionEnd::Isolated { retry: None })
-}
-
-/// Notes who stands where; the journal's mark of the FN.
-async fn see(
-    actor: &SlotActor,
-    shared: &Shared,
-    identity: &Identity,
-    registration: &Registration,
-    status: &Status,
-) -> Result<FnMark, SessionEnd> {
-    let seen = Seen {
-        slot: actor.label.clone(),
-        register: identity.register.clone(),
-        model: identity.model.clone(),
-        firmware: identity.firmware.clone(),
-        fn_number: identity.fn_number.clone(),
-        registration: Some(registration.clone()),
-        last_fd: Some(status.fn_state.last_fd),
-        at: shared.now(),
-    };
-    match shared.commit(Command::Seen(Box::new(seen))).await? {
-        ReplyBody::Mark(Some(mark)) => Ok(mark),
-        _ => Err(SessionEnd::Failed(Reason::new(
-            Code::InternalFault,
-            "the journal gave no mark for the FN",
-        ))),
     }
 }

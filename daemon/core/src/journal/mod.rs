@@ -11,6 +11,7 @@
 mod checks;
 mod command;
 mod inline;
+mod inspect;
 mod intents;
 mod jobs;
 mod open;
@@ -25,6 +26,7 @@ pub use command::{
     UnitMove, Verdict,
 };
 pub use inline::{InlineCommitter, InlineReader};
+pub use inspect::{Inspection, Verification, inspect, verify};
 pub use open::{OpenError, OpenIntent, Recovered, WaitingJob};
 pub use query::{Query, ReadError, Rows, StoredJob};
 pub use store::{Applied, RESERVE_BYTES, Store, StoreConfig, StoreReader};

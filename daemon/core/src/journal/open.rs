@@ -165,7 +165,7 @@ impl Store {
     }
 }
 
-fn check_file(conn: &Connection, path: &str) -> Result<(), OpenError> {
+pub(super) fn check_file(conn: &Connection, path: &str) -> Result<(), OpenError> {
     let damaged = |why: String| OpenError::Damaged {
         path: path.to_owned(),
         why,

@@ -105,6 +105,14 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
+pub(super) fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    harden(&conn)?;
+    Ok(conn)
+}
+
 fn harden(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(()))
         .or_else(|error| match error {
@@ -303,11 +311,7 @@ impl StoreReader {
     /// # Errors
     /// [`ReadError`] when the file cannot be opened.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(path, flags)?;
-        conn.busy_timeout(BUSY_TIMEOUT)?;
-        harden(&conn)?;
-        Ok(Self(conn))
+        Ok(Self(connect_to_read(path)?))
     }
 
     /// Answers a query.

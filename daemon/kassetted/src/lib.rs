@@ -3,14 +3,22 @@
 //! Owns: everything that touches the operating system.
 //! Must never: decide anything about a fiscal document.
 
+mod cli;
 pub mod clock;
 pub mod config;
 pub mod entropy;
+pub mod exit;
 pub mod grpc;
 pub mod identity;
+mod journal_commands;
+pub mod journal_parts;
 pub mod journal_threads;
 pub mod listener;
 pub mod locks;
+mod probe;
 pub mod secrets;
+mod supervisor;
 pub mod telemetry;
 pub mod transport;
+
+pub use cli::run_with;

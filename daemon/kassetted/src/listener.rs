@@ -17,7 +17,7 @@ use kassette_wire::codes::Code;
 use std::fs::{DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -182,11 +182,11 @@ fn lock_socket(socket: &Path, state_dir: &Path) -> Result<LockFile, ListenError>
         source,
     };
     let folder = socket.parent().unwrap_or(Path::new("/"));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(folder)
-        .map_err(what)?;
+    if !folder.exists() {
+        DirBuilder::new().recursive(true).create(folder).map_err(what)?;
+        // Clients of other users must get through to the socket, whatever the umask says.
+        std::fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(what)?;
+    }
     let mut path = socket.as_os_str().to_owned();
     path.push(".lock");
     lock_file(Path::new(&path), &holder_name(state_dir)).map_err(|error| match error {

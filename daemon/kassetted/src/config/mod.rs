@@ -40,7 +40,7 @@ pub struct Config {
     /// Listeners.
     pub api: ApiConfig,
     /// Most jobs that may wait over all tenants.
-    pub queue_max_total: u64,
+    pub queue_max_total: usize,
     /// Device waits, percent of the normal ones; other than 100 only in a test rack.
     pub timing_percent: u32,
     /// Logging.

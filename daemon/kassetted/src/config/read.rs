@@ -186,7 +186,7 @@ impl Reader {
         let journal_reserve_bytes = self.size("journal.reserve", 64 * MIB, 0..=1024 * MIB);
         let commit_queue = usize::try_from(self.number("journal.commit_queue", 4096, 16..=65_536)).ok()?;
         let readers = usize::try_from(self.number("journal.readers", 3, 1..=16)).ok()?;
-        let queue_max_total = self.number("limits.queue_max_total", 1_000_000, 1..=10_000_000);
+        let queue_max_total = usize::try_from(self.number("limits.queue_max_total", 1_000_000, 1..=10_000_000)).ok()?;
         let locks_dir = self.path("locks.dir").unwrap_or_else(|| host.locks_dir());
         let state_dir = self.state_dir(host);
         let keys_dir = self

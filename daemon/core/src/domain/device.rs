@@ -3,6 +3,7 @@
 //! Owns: the vendor-neutral picture a driver gives of its device.
 //! Must never: hold a fact that was not read from the device.
 
+pub use kassette_receipts::rules::Ffd;
 use kassette_wire::value::{FdNumber, FnNumber, Inn, LocalTime, RegisterId, Rnm, ShiftNumber};
 use serde::{Deserialize, Serialize};
 
@@ -17,32 +18,6 @@ pub struct Identity {
     pub firmware: String,
     /// Number of the FN inside; `None` when the register states that it has none.
     pub fn_number: Option<FnNumber>,
-}
-
-/// Version of the format of fiscal documents, tag 1209.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Ffd {
-    /// 1.05.
-    #[serde(rename = "1.05")]
-    V1_05,
-    /// 1.1.
-    #[serde(rename = "1.1")]
-    V1_1,
-    /// 1.2.
-    #[serde(rename = "1.2")]
-    V1_2,
-}
-
-impl Ffd {
-    /// The text form.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::V1_05 => "1.05",
-            Self::V1_1 => "1.1",
-            Self::V1_2 => "1.2",
-        }
-    }
 }
 
 /// What the FN was activated with.

@@ -9,7 +9,7 @@ use super::handle::{AppliedPlan, ApplyOrder};
 use super::shared::{NotWritten, Shared};
 use super::{INTAKE_MAX, orders};
 use crate::dispatch::policy::{Needs, covers};
-use crate::domain::device::{Ffd as DeviceFfd, Registration};
+use crate::domain::device::Registration;
 use crate::domain::error::{RackError, Reason};
 use crate::domain::job::{Job, JobSelect, SubmitOrder, Submitted};
 use crate::journal::{AcceptJob, Command, Query, ReplyBody, Rows, StoredJob};
@@ -18,7 +18,7 @@ use kassette_receipts::capability;
 use kassette_receipts::hash::{ContentHash, HashKey};
 use kassette_receipts::job_key::{JobKey, SubmissionHash};
 use kassette_receipts::model::Receipt;
-use kassette_receipts::rules::{self, Ffd, Limits, RegistrationFacts, RuleContext, Violation};
+use kassette_receipts::rules::{self, Limits, RegistrationFacts, RuleContext, Violation};
 use kassette_wire::codes::Code;
 use kassette_wire::value::{Inn, LocalTime};
 use std::sync::Arc;
@@ -281,11 +281,7 @@ fn facts(registration: &Registration) -> RegistrationFacts {
     RegistrationFacts {
         inn: registration.inn.clone(),
         tax_systems: registration.tax_systems,
-        ffd: match registration.ffd {
-            DeviceFfd::V1_05 => Ffd::V1_05,
-            DeviceFfd::V1_1 => Ffd::V1_1,
-            DeviceFfd::V1_2 => Ffd::V1_2,
-        },
+        ffd: registration.ffd,
         internet: registration.work_mode & INTERNET != 0,
         automatic: registration.work_mode & AUTOMATIC != 0,
         // A register in a rack has nobody who takes coins.

@@ -4,16 +4,20 @@
 //! Must never: be guessed; an absent fact leaves its rule unanswered.
 
 use kassette_wire::value::Inn;
+use serde::{Deserialize, Serialize};
 use time::Date;
 
 /// Version of the document format, tag 1209.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Ffd {
     /// 1.05, value 2.
+    #[serde(rename = "1.05")]
     V1_05,
     /// 1.1, value 3.
+    #[serde(rename = "1.1")]
     V1_1,
     /// 1.2, value 4.
+    #[serde(rename = "1.2")]
     V1_2,
 }
 

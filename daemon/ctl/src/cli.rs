@@ -1,0 +1,319 @@
+//! Verbs, arguments and their help.
+//!
+//! Owns: the form of the command line. A verb that the daemon does not serve is not here.
+//! Must never: have a default that changes anything in the rack.
+
+use crate::receipt_file::EXAMPLE;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+const EXITS: &str = "Exit codes: 0 yes or done, 1 no or refused, 2 cannot tell or no daemon, 64 usage, 75 try later, \
+                     77 no right.";
+
+const RACK_EXAMPLE: &str = r#"The file is TOML; it describes the whole rack: what it does not name is removed.
+
+    rack_id = "K1"                 # two of 0-9 A-Z without I L O U; set once, before the first receipt
+
+    [[tenant]]
+    inn = "7704358518"
+    name = "Shop"
+    clients = ["*"]                # who may submit: "uid:1000", or "*" for every client with the provider role
+    # ttl_s = 300                  # how long a job may wait for a register
+    # queue_max = 100000           # how many jobs may wait
+
+    [[slot]]
+    label = "R1-S01"
+    port = "/dev/serial/by-path/…" # or "tcp:10.0.0.5:7778"
+
+    [[register]]                   # naming a register with its FN is its adoption
+    serial = "0000000001"          # as the device states it
+    fn = "9999078900000001"
+    tenant = "7704358518"
+    # zone = "+03:00"              # zone of its registration
+
+Without --yes nothing is changed: the difference is shown."#;
+
+fn submit_help() -> String {
+    format!(
+        "FILE is JSON: the fields of kassette.v1.Receipt (receipt.proto) by their names. Sums are whole kopecks, \
+         quantities whole millionths (one piece is 1000000), days \"YYYY-MM-DD\", bytes base64; where the tax service \
+         owns a list the field holds its number ('kassettectl codes --tag 1199' shows one). A name that does not \
+         exist is an error. Example:\n\n{EXAMPLE}\n\nThe same key with the same receipt returns the same job: after a \
+         broken connection repeat the command as it was. {EXITS}"
+    )
+}
+
+/// Looks at a rack of cash registers and works on it, through the daemon kassetted.
+#[derive(Debug, Parser)]
+#[command(name = "kassettectl", version, after_help = EXITS, disable_help_subcommand = true)]
+pub struct Options {
+    /// Unix socket of the daemon [default: the user's, else /run/kassette/api.sock]
+    #[arg(
+        long,
+        global = true,
+        env = "KASSETTE_SOCKET",
+        value_name = "PATH",
+        conflicts_with = "address"
+    )]
+    pub socket: Option<PathBuf>,
+    /// Plain loopback address of a test rack's daemon, for example http://127.0.0.1:7070
+    #[arg(long, global = true, value_name = "URL")]
+    pub address: Option<String>,
+    /// Print JSON: the answers of the daemon with the field names of the .proto files
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// The rack on one screen; on an empty host the next three steps
+    Status,
+    /// Registers with their FN, state and reason
+    Registers(Registers),
+    /// Jobs, newest first
+    Receipts(Receipts),
+    /// Submit, get or watch receipts
+    #[command(subcommand)]
+    Receipt(Receipt),
+    /// What stands in the rack
+    #[command(subcommand)]
+    Rack(Rack),
+    /// Codes of errors and reasons with their next steps; catalogues of the tax service
+    Codes(Codes),
+}
+
+/// Arguments of `registers`.
+#[derive(Debug, Args)]
+pub struct Registers {
+    /// Only registers of this tenant
+    #[arg(long, value_name = "INN")]
+    pub tenant: Option<String>,
+    /// Only registers that are not ready
+    #[arg(long)]
+    pub problems: bool,
+}
+
+/// Arguments of `receipts`.
+#[derive(Debug, Args)]
+pub struct Receipts {
+    /// Only jobs of this tenant
+    #[arg(long, value_name = "INN", default_value = "-", hide_default_value = true)]
+    pub tenant: String,
+    /// Only jobs in this state; may be repeated
+    #[arg(long, value_enum)]
+    pub state: Vec<State>,
+    /// Only jobs that need a person
+    #[arg(long)]
+    pub needs_person: bool,
+    /// Only jobs with this label; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub label: Vec<(String, String)>,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+}
+
+/// State of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum State {
+    /// Waits for a register
+    Accepted,
+    /// On a register now
+    Running,
+    /// Not known whether the document exists
+    InDoubt,
+    /// The document exists
+    Completed,
+    /// Refused because of its content
+    Refused,
+    /// Cancelled before any attempt
+    Cancelled,
+    /// Its time ran out before any document
+    Expired,
+}
+
+/// Work with single receipts.
+#[derive(Debug, Subcommand)]
+pub enum Receipt {
+    /// Submit one receipt
+    #[command(after_long_help = submit_help())]
+    Submit(Submit),
+    /// Show one job: by its name, by its key, or by its document
+    Get(Get),
+    /// Follow jobs as they change
+    Watch(Watch),
+}
+
+/// Arguments of `receipt submit`.
+#[derive(Debug, Args)]
+pub struct Submit {
+    /// The receipt as JSON; - reads standard input (see --help for the form)
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The taxpayer whose receipt it is
+    #[arg(long, value_name = "INN")]
+    pub tenant: String,
+    /// Your key of this sale, unique for ever
+    #[arg(long)]
+    pub key: String,
+    /// Wait so many seconds for the document
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30",
+          value_parser = clap::value_parser!(u32).range(0..=60))]
+    pub wait: Option<u32>,
+    /// Only say what is wrong; nothing is stored
+    #[arg(long, conflicts_with_all = ["wait", "ttl", "label"])]
+    pub check: bool,
+    /// How many seconds the job may wait for a register
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub ttl: Option<u32>,
+    /// A label; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub label: Vec<(String, String)>,
+}
+
+/// Arguments of `receipt get`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["name", "key", "fd"]))]
+pub struct Get {
+    /// The job's name: tenants/INN/receipts/JOB
+    pub name: Option<String>,
+    /// The client's key
+    #[arg(long, requires = "tenant")]
+    pub key: Option<String>,
+    /// The tenant of the key
+    #[arg(long, value_name = "INN")]
+    pub tenant: Option<String>,
+    /// The FN that holds the document
+    #[arg(long = "fn", value_name = "NUMBER")]
+    pub fn_number: Option<String>,
+    /// The document's number
+    #[arg(long, value_name = "NUMBER", requires = "fn_number")]
+    pub fd: Option<u32>,
+    /// Wait so many seconds for the job's end
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30",
+          value_parser = clap::value_parser!(u32).range(0..=60))]
+    pub wait: Option<u32>,
+}
+
+/// Arguments of `receipt watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Only jobs of this tenant
+    #[arg(long, value_name = "INN", default_value = "-", hide_default_value = true)]
+    pub tenant: String,
+    /// Where to begin: now, oldest, or the cursor that an earlier watch ended with
+    #[arg(long, default_value = "now", value_name = "now|oldest|CURSOR")]
+    pub from: String,
+}
+
+/// Work with the description of the rack.
+#[derive(Debug, Subcommand)]
+pub enum Rack {
+    /// Compare a file with what stands; change it only with --yes
+    #[command(after_long_help = RACK_EXAMPLE)]
+    Apply(Apply),
+    /// Write what stands as one file
+    Export,
+}
+
+/// Arguments of `rack apply`.
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// The description as TOML; - reads standard input (see --help for the form)
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Make the changes
+    #[arg(long)]
+    pub yes: bool,
+    /// Why, recorded with the order
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+/// Arguments of `codes`.
+#[derive(Debug, Args)]
+pub struct Codes {
+    /// One code, with everything about it
+    pub code: Option<String>,
+    /// The tax service's catalogue of this tag instead
+    #[arg(long, conflicts_with = "code")]
+    pub tag: Option<u32>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("must be NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Options, clap::Error> {
+        Options::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn verbs_are_understood() {
+        for line in [
+            "kassettectl status",
+            "kassettectl --json registers --problems",
+            "kassettectl registers --tenant 7704358518 --json --socket /tmp/s",
+            "kassettectl receipts --state in-doubt --state completed --limit 5 --label shop=1",
+            "kassettectl receipt submit - --tenant 7704358518 --key k --wait",
+            "kassettectl receipt submit r.json --tenant 7704358518 --key k --wait 5 --ttl 60",
+            "kassettectl receipt submit r.json --tenant 7704358518 --key k --check",
+            "kassettectl receipt get tenants/1/receipts/2",
+            "kassettectl receipt get --tenant 7704358518 --key k",
+            "kassettectl receipt get --fn 9999078900000001 --fd 7",
+            "kassettectl receipt watch --from oldest --address http://127.0.0.1:7070",
+            "kassettectl rack apply rack.toml --yes --reason new",
+            "kassettectl rack export",
+            "kassettectl codes KEY_CONFLICT",
+            "kassettectl codes --tag 1199",
+        ] {
+            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn contradictions_and_missing_arguments_are_usage_errors() {
+        for line in [
+            "kassettectl",
+            "kassettectl swap R1-S01",
+            "kassettectl receipt get",
+            "kassettectl receipt get --key k",
+            "kassettectl receipt get --fd 7",
+            "kassettectl receipt get tenants/1/receipts/2 --fn 1 --fd 7",
+            "kassettectl receipt submit r.json --tenant 7704358518",
+            "kassettectl receipt submit r.json --tenant 7704358518 --key k --wait 61",
+            "kassettectl receipt submit r.json --tenant 7704358518 --key k --check --wait",
+            "kassettectl receipts --label nothing",
+            "kassettectl codes X --tag 1199",
+            "kassettectl --socket /tmp/s --address http://127.0.0.1:1 status",
+        ] {
+            let error = parse(line).expect_err(line);
+            assert!(error.use_stderr(), "{line}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_changed_unless_it_is_said() {
+        let Verb::Rack(Rack::Apply(apply)) = parse("kassettectl rack apply rack.toml").unwrap().verb else {
+            panic!("another verb");
+        };
+        assert!(!apply.yes);
+    }
+}

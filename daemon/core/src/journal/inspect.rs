@@ -59,7 +59,10 @@ fn look<T>(path: &Path, look: impl FnOnce(&Connection) -> rusqlite::Result<T>) -
         conn.execute_batch("BEGIN")?;
         look(&conn)
     };
-    read().map_err(|source| OpenError::Sql { path: path.display().to_string(), source })
+    read().map_err(|source| OpenError::Sql {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 /// What the journal is.
@@ -94,12 +97,17 @@ pub fn inspect(path: &Path) -> Result<Inspection, OpenError> {
 /// [`OpenError`] when it cannot be read or its structure is damaged; rows that do not match are findings.
 pub fn verify(path: &Path) -> Result<Verification, OpenError> {
     let shown = path.display().to_string();
-    let conn =
-        connect_to_read(path).map_err(|source| OpenError::Sql { path: shown.clone(), source })?;
+    let conn = connect_to_read(path).map_err(|source| OpenError::Sql {
+        path: shown.clone(),
+        source,
+    })?;
     check_file(&conn, &shown)?;
     drop(conn);
     look(path, |conn| {
-        let mut found = Verification { rows: 0, findings: Vec::new() };
+        let mut found = Verification {
+            rows: 0,
+            findings: Vec::new(),
+        };
         verify_jobs(conn, &mut found)?;
         verify_lanes(conn, &mut found)?;
         verify_documents(conn, &mut found)?;
@@ -122,7 +130,9 @@ fn verify_jobs(conn: &Connection, found: &mut Verification) -> rusqlite::Result<
     while let Some(row) = rows.next()? {
         let (id, key, sum, state_sum): (i64, String, Vec<u8>, Vec<u8>) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        found.row(job_sum(conn, id)? == sum, || format!("job {key} (row {id}): its content does not match its checksum"));
+        found.row(job_sum(conn, id)? == sum, || {
+            format!("job {key} (row {id}): its content does not match its checksum")
+        });
         found.row(job_state_sum(conn, id)? == state_sum, || {
             format!("job {key} (row {id}): its state does not match its checksum")
         });
@@ -152,7 +162,9 @@ fn verify_lanes(conn: &Connection, found: &mut Verification) -> rusqlite::Result
             }
             previous = chain;
         }
-        found.row(previous == head, || format!("FN {number}: the chain of attempts does not end where the FN says"));
+        found.row(previous == head, || {
+            format!("FN {number}: the chain of attempts does not end where the FN says")
+        });
     }
     Ok(())
 }
@@ -166,7 +178,10 @@ fn verify_documents(conn: &Connection, found: &mut Verification) -> rusqlite::Re
         let (lane, fd, sum): (i64, u32, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let number: Option<String> = row.get(3)?;
         found.row(document_sum(conn, lane, fd)? == sum, || {
-            format!("document {fd} of FN {}: it does not match its checksum", number.unwrap_or_default())
+            format!(
+                "document {fd} of FN {}: it does not match its checksum",
+                number.unwrap_or_default()
+            )
         });
     }
     Ok(())

@@ -4,12 +4,13 @@
 //! Must never: hand out anything that could write past the journal.
 
 use super::intake::{self, Request};
+use super::orders::{AppliedPlan, ApplyOrder};
 use super::shared::Shared;
 use crate::domain::error::RackError;
 use crate::domain::job::{
     DocumentFilter, DocumentRow, Job, JobEvent, JobFilter, JobSelect, Page, SubmitOrder, Submitted,
 };
-use crate::domain::plan::{PlanChange, RackPlan};
+use crate::domain::plan::RackPlan;
 use crate::domain::snapshot::RackSnapshot;
 use crate::journal::{Query, Rows, StoredJob};
 use kassette_receipts::job_key::JobKey;
@@ -20,32 +21,6 @@ use kassette_wire::value::Inn;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-
-/// An order to change what stands in the rack.
-#[derive(Debug, Clone)]
-pub struct ApplyOrder {
-    /// The whole plan.
-    pub plan: RackPlan,
-    /// The version it was made from.
-    pub expected_version: Option<u64>,
-    /// Only say what it would change.
-    pub validate_only: bool,
-    /// Why.
-    pub reason: Option<String>,
-    /// Makes a repeat safe.
-    pub request_id: Option<String>,
-    /// Who orders.
-    pub client: String,
-}
-
-/// What an order changed.
-#[derive(Debug, Clone)]
-pub struct AppliedPlan {
-    /// The difference.
-    pub changes: Vec<PlanChange>,
-    /// Version of the plan now.
-    pub version: u64,
-}
 
 /// A handle on a rack; cheap to clone.
 #[derive(Clone)]

@@ -5,9 +5,9 @@
 //! Owns: what is checked before a job is stored, and what a known key means.
 //! Must never: take a known key as new, or answer before the commit.
 
-use super::handle::{AppliedPlan, ApplyOrder};
+use super::INTAKE_MAX;
+use super::orders::{self, AppliedPlan, ApplyOrder};
 use super::shared::{NotWritten, Shared};
-use super::{INTAKE_MAX, orders};
 use crate::dispatch::policy::{Needs, covers};
 use crate::domain::device::Registration;
 use crate::domain::error::{RackError, Reason};

@@ -9,7 +9,8 @@ mod orders;
 pub(crate) mod shared;
 mod slots;
 
-pub use handle::{AppliedPlan, ApplyOrder, RackHandle};
+pub use handle::RackHandle;
+pub use orders::{AppliedPlan, ApplyOrder};
 
 use crate::domain::error::{RackError, Reason};
 use crate::domain::plan::RackPlan;

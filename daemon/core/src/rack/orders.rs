@@ -3,14 +3,39 @@
 //! Owns: what a change of plan must not do.
 //! Must never: change anything without a row that says who ordered it.
 
-use super::handle::{AppliedPlan, ApplyOrder};
 use super::shared::{Shared, Standing};
 use crate::domain::error::RackError;
-use crate::domain::plan::{CheckedPlan, PlanError};
+use crate::domain::plan::{CheckedPlan, PlanChange, PlanError, RackPlan};
 use crate::journal::{ApplyPlan, Command, ReplyBody};
 use crate::parts::{Event, Severity};
 use kassette_wire::codes::Code;
 use std::sync::Arc;
+
+/// An order to change what stands in the rack.
+#[derive(Debug, Clone)]
+pub struct ApplyOrder {
+    /// The whole plan.
+    pub plan: RackPlan,
+    /// The version it was made from.
+    pub expected_version: Option<u64>,
+    /// Only say what it would change.
+    pub validate_only: bool,
+    /// Why.
+    pub reason: Option<String>,
+    /// Makes a repeat safe.
+    pub request_id: Option<String>,
+    /// Who orders.
+    pub client: String,
+}
+
+/// What an order changed.
+#[derive(Debug, Clone)]
+pub struct AppliedPlan {
+    /// The difference.
+    pub changes: Vec<PlanChange>,
+    /// Version of the plan now.
+    pub version: u64,
+}
 
 /// Applies a plan, or says what it would change.
 pub(super) async fn apply(shared: &Shared, order: ApplyOrder) -> Result<AppliedPlan, RackError> {

@@ -23,8 +23,8 @@ pub(crate) fn verify(config: &Config) -> Said {
         Err(error @ OpenError::Damaged { .. }) => verified(
             path,
             &Verification {
-                rows: 0,
                 findings: vec![error.to_string()],
+                ..Verification::default()
             },
         ),
         Err(error) => unreadable(&error),
@@ -75,9 +75,14 @@ fn unreadable(error: &OpenError) -> Said {
 fn verified(path: &Path, found: &Verification) -> Said {
     let journal = path.display().to_string();
     if found.findings.is_empty() {
+        let rows: Vec<String> = found
+            .rows
+            .iter()
+            .map(|(what, count)| format!("{what} rows {count}"))
+            .collect();
         let text = format!(
-            "{journal} is whole: the file is sound and {} checksums match",
-            found.rows
+            "{journal} is whole: the file is sound, every checksum matches and no row contradicts another\n  {}",
+            rows.join(", ")
         );
         return Said {
             exit: Exit::Done,
@@ -89,6 +94,9 @@ fn verified(path: &Path, found: &Verification) -> Said {
     let mut text = format!("{journal} is damaged [{code}]\n");
     for finding in &found.findings {
         writeln!(text, "  {finding}").ok();
+    }
+    if found.more > 0 {
+        writeln!(text, "  and {} more", found.more).ok();
     }
     write!(text, "  next: {}", code.next_step_en()).ok();
     let json = json!({ "ok": false, "code": code.as_str(), "journal": journal, "checked": found });

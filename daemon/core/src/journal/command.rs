@@ -308,11 +308,12 @@ pub enum ReplyBody {
         /// Number of the try of this job.
         number: u32,
     },
-    /// A try ended; the next began, if one was given.
+    /// A try ended. Its end is durable whatever became of the next one.
     Ended {
         /// State of the job now.
         job: Option<JobState>,
-        /// The next intent and the number of that try.
+        /// The next intent and the number of that try; absent when none was given or it could not begin. Nothing of it
+        /// was stored then; a `Begin` of its own tells why.
         next: Option<(i64, u32)>,
     },
     /// A job changed.

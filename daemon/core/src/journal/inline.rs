@@ -37,12 +37,14 @@ impl InlineCommitter {
 #[async_trait]
 impl Committer for InlineCommitter {
     async fn commit(&self, command: Command) -> Commit {
-        tokio::time::sleep(self.delay).await;
+        // Half before and half after: a crash in between is a commit that is durable and whose answer is lost.
+        tokio::time::sleep(self.delay / 2).await;
         let applied = self
             .store
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .apply(vec![command]);
+        tokio::time::sleep(self.delay / 2).await;
         match applied {
             Applied::Done(mut replies) => replies.pop().map_or(Commit::Stopped, Commit::Done),
             Applied::Full => Commit::Full,

@@ -42,7 +42,7 @@ fn load(tx: &Transaction<'_>, id: i64) -> Result<Box<Job>, WriteError> {
         .ok_or_else(|| WriteError::Refused(Code::JobNotFound, format!("no job with row number {id}")))
 }
 
-pub(super) fn accept(tx: &Transaction<'_>, facts: &JournalFacts, order: &AcceptJob, take_jobs: bool) -> Written {
+pub(super) fn accept(tx: &Transaction<'_>, facts: &JournalFacts, order: &AcceptJob, room: bool) -> Written {
     let tenant = id_of(tx, "tenants", "inn", order.tenant.as_str(), order.at)?;
     let client = id_of(tx, "clients", "name", &order.client, order.at)?;
     let known: Option<i64> = tx
@@ -52,7 +52,7 @@ pub(super) fn accept(tx: &Transaction<'_>, facts: &JournalFacts, order: &AcceptJ
     if let Some(id) = known {
         return Ok(ReplyBody::KeyKnown { id, job: load(tx, id)? });
     }
-    if !take_jobs {
+    if !room {
         return Err(WriteError::Refused(
             Code::JournalFull,
             "the disk of the journal is full".into(),
@@ -70,7 +70,7 @@ pub(super) fn accept(tx: &Transaction<'_>, facts: &JournalFacts, order: &AcceptJ
         .map(|key| replaced(tx, tenant, key))
         .transpose()?;
     let id: i64 = tx
-        .prepare_cached("SELECT COALESCE(MAX(id), 0) + 1 FROM jobs")?
+        .prepare_cached("SELECT COALESCE(MAX(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'jobs'")?
         .query_row([], |row| row.get(0))?;
     let sequence = u64::try_from(id)
         .ok()
@@ -124,6 +124,13 @@ fn insert(
     key: &JobKey,
     order: &AcceptJob,
 ) -> Result<(), WriteError> {
+    if order.receipt.buyer.is_some() {
+        // The buyer is personal data and stands encrypted in a table of its own.
+        return Err(WriteError::Refused(
+            Code::InternalFault,
+            "the receipt still holds its buyer in clear".into(),
+        ));
+    }
     let body =
         serde_json::to_string(&order.receipt).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
     let labels =

@@ -8,8 +8,10 @@
 //! Owns: the schema, the one write connection, and the meaning of each write.
 //! Must never: talk to a device, decide what to do next, or answer before the commit.
 
+mod audit;
 mod checks;
 mod command;
+mod ends;
 mod inline;
 mod inspect;
 mod intents;
@@ -17,19 +19,23 @@ mod jobs;
 mod open;
 mod orders;
 mod query;
+mod recover;
 mod rows;
 mod schema;
 mod store;
+mod verify;
 
 pub use command::{
     AcceptJob, ApplyPlan, BeginIntent, Command, EndIntent, FnMark, JobEnd, Reply, ReplyBody, Scan, Sealed, Seen,
     UnitMove, Verdict,
 };
 pub use inline::{InlineCommitter, InlineReader};
-pub use inspect::{Inspection, Verification, inspect, verify};
-pub use open::{OpenError, OpenIntent, Recovered, WaitingJob};
+pub use inspect::{Inspection, inspect};
+pub use open::OpenError;
 pub use query::{Query, ReadError, Rows, StoredJob};
+pub use recover::{OpenIntent, Recovered, WaitingJob};
 pub use store::{Applied, RESERVE_BYTES, Store, StoreConfig, StoreReader};
+pub use verify::{Verification, verify};
 
 /// Watch cursors survive for seven days (design 4.1, Watches).
 pub const EVENTS_KEPT_MS: i64 = 7 * 86_400_000;

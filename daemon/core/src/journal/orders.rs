@@ -7,6 +7,7 @@ use super::checks::RowSum;
 use super::command::{ApplyPlan, FnMark, ReplyBody, Seen, UnitMove};
 use super::intents::fn_id;
 use super::jobs::id_of;
+use super::rows::sum_of;
 use super::store::{JournalFacts, WriteError, Written};
 use crate::parts::UnixMillis;
 use kassette_receipts::job_key::RackId;
@@ -40,14 +41,8 @@ pub(super) fn apply(tx: &Transaction<'_>, facts: &mut JournalFacts, order: &Appl
     }
     let next = version + 1;
     let number = i64::try_from(next).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
-    let sum = RowSum::new("orders")
-        .int(number)
-        .int(order.at.0)
-        .text(&order.client)
-        .text(&order.plan)
-        .finish();
     tx.prepare_cached(
-        "INSERT INTO orders (version, at, client, reason, request_id, plan, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO orders (version, at, client, reason, request_id, plan, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, x'')",
     )?
     .execute(params![
         number,
@@ -56,8 +51,10 @@ pub(super) fn apply(tx: &Transaction<'_>, facts: &mut JournalFacts, order: &Appl
         order.reason,
         order.request_id,
         order.plan,
-        sum
     ])?;
+    let sum = order_sum(tx, number)?;
+    tx.prepare_cached("UPDATE orders SET sum = ?2 WHERE version = ?1")?
+        .execute(params![number, sum])?;
     for tenant in &order.tenants {
         id_of(tx, "tenants", "inn", tenant.as_str(), order.at)?;
     }
@@ -65,6 +62,33 @@ pub(super) fn apply(tx: &Transaction<'_>, facts: &mut JournalFacts, order: &Appl
         id_of(tx, "slots", "label", slot, order.at)?;
     }
     Ok(ReplyBody::Applied(next))
+}
+
+pub(super) fn order_sum(tx: &rusqlite::Connection, version: i64) -> rusqlite::Result<Vec<u8>> {
+    tx.prepare_cached("SELECT version, at, client, reason, request_id, plan FROM orders WHERE version = ?1")?
+        .query_row([version], |row| sum_of(RowSum::new("orders"), row, 6))
+}
+
+/// The facts that make a journal this journal; a changed letter in one of them would go into every job key.
+const SEALED_FACTS: [&str; 4] = ["journal_id", "kind", "generation", "rack_id"];
+
+fn facts_sum(tx: &rusqlite::Connection) -> rusqlite::Result<String> {
+    let mut sum = RowSum::new("meta");
+    for name in SEALED_FACTS {
+        sum = sum.text(name).text(&meta(tx, name)?.unwrap_or_default());
+    }
+    Ok(sum.finish().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Writes the checksum of the facts; to be called after each change of them.
+pub(super) fn seal_facts(tx: &rusqlite::Connection) -> rusqlite::Result<()> {
+    let sum = facts_sum(tx)?;
+    set_meta(tx, "facts_sum", &sum)
+}
+
+/// Whether the facts are those that were sealed.
+pub(super) fn facts_match(tx: &rusqlite::Connection) -> rusqlite::Result<bool> {
+    Ok(meta(tx, "facts_sum")? == Some(facts_sum(tx)?))
 }
 
 /// The version an equal order made before; another order under the same request id is refused.
@@ -94,8 +118,13 @@ fn name_rack(tx: &Transaction<'_>, facts: &mut JournalFacts, id: RackId) -> Resu
             let text = format!("this journal belongs to rack {known}; it cannot become {id}");
             Err(WriteError::Refused(Code::RackIdFixed, text))
         }
+        None if id == RackId::UNNAMED => {
+            let text = format!("{id} stands for a rack without letters; give it others");
+            Err(WriteError::Refused(Code::RackInvalid, text))
+        }
         None => {
             set_meta(tx, "rack_id", &id.to_string())?;
+            seal_facts(tx)?;
             facts.rack_id = Some(id);
             Ok(())
         }
@@ -109,10 +138,11 @@ pub(super) fn seen(tx: &Transaction<'_>, seen: &Seen) -> Written {
         .execute(params![register, seen.model, seen.firmware])?;
     let fn_row = match &seen.fn_number {
         None => None,
-        Some(number) => Some(fn_id(tx, number.as_str(), seen.last_fd.unwrap_or_default(), seen.at)?.0),
+        Some(number) => Some(fn_id(tx, number.as_str(), seen.last_fd.unwrap_or_default(), seen.at)?),
     };
     place(tx, slot, register, fn_row, seen.at)?;
     if let (Some(fn_row), Some(registration)) = (fn_row, &seen.registration) {
+        id_of(tx, "tenants", "inn", registration.inn.as_str(), seen.at)?;
         let facts =
             serde_json::to_string(registration).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
         tx.prepare_cached(
@@ -178,14 +208,16 @@ pub(super) fn unit_move(tx: &Transaction<'_>, unit: &UnitMove) -> Written {
 /// Most rows dropped in one step, so that no commit is held up (`exactly-once` section 10, Growth).
 const PRUNE_ROWS: i64 = 500;
 
+/// Drops the oldest events from the front, so that what is left has no gap even if the host's clock once jumped.
 pub(super) fn prune_events(tx: &Transaction<'_>, before: UnixMillis) -> Written {
-    tx.prepare_cached(
-        "DELETE FROM events WHERE sequence IN (SELECT sequence FROM events WHERE at < ?1 ORDER BY at LIMIT ?2)",
-    )?
-    .execute(params![before.0, PRUNE_ROWS])?;
-    let floor: Option<i64> = tx.query_row("SELECT MIN(sequence) FROM events", [], |row| row.get(0))?;
-    if let Some(floor) = floor {
-        set_meta(tx, "events_floor", &floor.to_string())?;
+    let oldest: Vec<(i64, i64)> = tx
+        .prepare_cached("SELECT sequence, at FROM events ORDER BY sequence LIMIT ?1")?
+        .query_map([PRUNE_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    if let Some((last, _)) = oldest.into_iter().take_while(|(_, at)| *at < before.0).last() {
+        tx.prepare_cached("DELETE FROM events WHERE sequence <= ?1")?
+            .execute([last])?;
+        set_meta(tx, "events_floor", &last.saturating_add(1).to_string())?;
     }
     Ok(ReplyBody::Done)
 }

@@ -22,16 +22,16 @@ pub enum Query {
     Job(JobSelect),
     /// One job by its row number.
     JobById(i64),
-    /// A page of jobs, oldest first.
+    /// A page of jobs, newest first.
     Jobs {
         /// Which.
         filter: JobFilter,
-        /// After this row number.
+        /// Before this row number.
         after: Option<i64>,
         /// At most so many.
         limit: u32,
     },
-    /// A page of documents, by FN and number.
+    /// A page of documents, in the order they were learned: one learned late still comes after every page before.
     Documents {
         /// Which.
         filter: DocumentFilter,
@@ -198,6 +198,14 @@ impl Condition {
         self.parts.push(text.replace('?', &format!("?{}", self.values.len())));
     }
 
+    fn label(&mut self, name: &str, value: &str) {
+        self.values.extend([name.to_owned().into(), value.to_owned().into()]);
+        let (name, value) = (self.values.len() - 1, self.values.len());
+        self.parts.push(format!(
+            "EXISTS (SELECT 1 FROM json_each(j.labels) l WHERE l.key = ?{name} AND l.value = ?{value})"
+        ));
+    }
+
     fn any_of(&mut self, column: &str, values: Vec<String>) {
         let marks: Vec<String> = values
             .into_iter()
@@ -229,6 +237,9 @@ fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -
         );
     }
     if !filter.states.is_empty() {
+        if filter.states.iter().all(|state| !state.is_final()) {
+            condition.parts.push(rows::UNFINISHED.into());
+        }
         condition.any_of("j.state", filter.states.iter().map(|s| s.as_str().to_owned()).collect());
     }
     if let Some(from) = filter.accepted_from {
@@ -246,10 +257,7 @@ fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -
         None => {}
     }
     for (name, value) in &filter.labels {
-        condition.and(
-            "EXISTS (SELECT 1 FROM json_each(j.labels) l WHERE l.key || char(31) || l.value = ?)",
-            format!("{name}\u{1f}{value}"),
-        );
+        condition.label(name, value);
     }
     let text = format!("{} ORDER BY j.id DESC LIMIT {}", condition.text(), limit + 1);
     let mut found = rows::jobs(conn, &text, params_from_iter(condition.values))?;
@@ -274,7 +282,7 @@ fn cut<T>(found: &mut Vec<T>, limit: u32) -> Option<&T> {
 fn documents(conn: &Connection, filter: &DocumentFilter, after: Option<i64>, limit: u32) -> Result<Rows, ReadError> {
     let limit = limit.clamp(1, PAGE_MAX);
     let mut condition = Condition::new();
-    condition.and("d.intent > ?", after.unwrap_or(0));
+    condition.and("d.id > ?", after.unwrap_or(0));
     if let Some(tenant) = &filter.tenant {
         condition.and(
             "d.tenant = (SELECT id FROM tenants WHERE inn = ?)",
@@ -296,29 +304,14 @@ fn documents(conn: &Connection, filter: &DocumentFilter, after: Option<i64>, lim
     if let Some(from) = filter.fd_from {
         condition.and("d.fd >= ?", i64::from(from.0));
     }
-    // Each intent makes at most one document, so the intent's row number orders documents as they were learned.
-    let text = format!("{} ORDER BY d.intent LIMIT {}", condition.text(), limit + 1);
-    let found = rows::documents(conn, &text, params_from_iter(condition.values))?;
-    let mut page: Vec<DocumentRow> = found.into_iter().map(|(row, _)| row).collect();
-    let next = match cut(&mut page, limit) {
-        None => None,
-        Some(last) => intent_of(conn, last)?,
-    };
+    let text = format!("{} ORDER BY d.id LIMIT {}", condition.text(), limit + 1);
+    let mut found = rows::documents(conn, &text, params_from_iter(condition.values))?;
+    let next = cut(&mut found, limit).map(|last| last.id);
     Ok(Rows::Documents(Page {
-        rows: page,
+        rows: found.into_iter().map(|found| found.row).collect(),
         next,
         sequence: last_sequence(conn)?,
     }))
-}
-
-fn intent_of(conn: &Connection, document: &DocumentRow) -> Result<Option<i64>, ReadError> {
-    let found = conn
-        .prepare_cached("SELECT intent FROM documents WHERE fn = (SELECT id FROM fns WHERE number = ?1) AND fd = ?2")?
-        .query_row(rusqlite::params![document.fn_number.as_str(), document.fd.0], |row| {
-            row.get(0)
-        })
-        .optional()?;
-    Ok(found)
 }
 
 fn job_events(conn: &Connection, tenant: Option<&Inn>, after: u64, limit: u32) -> Result<Rows, ReadError> {
@@ -331,14 +324,20 @@ fn job_events(conn: &Connection, tenant: Option<&Inn>, after: u64, limit: u32) -
         return Ok(Rows::CursorStale(floor));
     }
     let from = i64::try_from(after).unwrap_or(i64::MAX);
-    let mut statement = conn.prepare_cached(
-        "SELECT sequence, job FROM events WHERE sequence > ?1 AND job IS NOT NULL AND (?2 IS NULL OR tenant = \
-         (SELECT id FROM tenants WHERE inn = ?2)) ORDER BY sequence LIMIT ?3",
-    )?;
+    // Two statements, so that each has its index.
+    let mut statement = conn.prepare_cached(match tenant {
+        None => "SELECT sequence, job FROM events WHERE sequence > ?1 AND job IS NOT NULL ORDER BY sequence LIMIT ?2",
+        Some(_) => {
+            "SELECT sequence, job FROM events WHERE sequence > ?1 AND job IS NOT NULL AND tenant = \
+             (SELECT id FROM tenants WHERE inn = ?3) ORDER BY sequence LIMIT ?2"
+        }
+    })?;
+    let values: Vec<Value> = [from.into(), i64::from(limit).into()]
+        .into_iter()
+        .chain(tenant.map(|inn| inn.as_str().to_owned().into()))
+        .collect();
     let found: Vec<(u64, i64)> = statement
-        .query_map(rusqlite::params![from, tenant.map(Inn::as_str), limit], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?
+        .query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     // A full page may have more behind it; else everything up to the latest sequence was seen.
     let upto = if found.len() == limit as usize {

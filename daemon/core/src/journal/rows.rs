@@ -6,7 +6,7 @@
 use super::checks::RowSum;
 use super::command::Sealed;
 use super::query::{ReadError, StoredJob};
-use crate::domain::attempt::{DeviceFault, DocumentKind, Evidence, Learned};
+use crate::domain::attempt::{DeviceFault, DocumentKind, Evidence, KeyPlace, Learned};
 use crate::domain::error::Reason;
 use crate::domain::job::{Attempt, AttemptState, DocumentRow, Job, Priority};
 use crate::parts::UnixMillis;
@@ -23,6 +23,9 @@ pub const JOB_COLUMNS: &str = "j.id, j.key, t.inn, c.name, j.external_id, j.hash
 /// The tables behind [`JOB_COLUMNS`].
 pub const JOB_TABLES: &str = "jobs j JOIN tenants t ON t.id = j.tenant JOIN clients c ON c.id = j.client \
     LEFT JOIN jobs r ON r.id = j.replaces";
+
+/// Jobs that have not ended, in the words of their index: another condition would scan the table.
+pub const UNFINISHED: &str = "j.state IN ('ACCEPTED', 'RUNNING', 'IN_DOUBT')";
 
 pub(super) fn damaged(what: &'static str, id: i64, why: impl std::fmt::Display) -> ReadError {
     ReadError::Damaged {
@@ -114,6 +117,25 @@ fn attempt_state(id: i64, text: &str) -> Result<AttemptState, ReadError> {
     .ok_or_else(|| damaged("intent", id, format!("\"{text}\" is no state")))
 }
 
+pub(super) fn key_place_text(place: KeyPlace) -> &'static str {
+    match place {
+        KeyPlace::AdditionalAttribute => "1192",
+        KeyPlace::UserAttribute => "1084",
+        KeyPlace::ByContent => "content",
+    }
+}
+
+pub(super) fn key_place(id: i64, text: &str) -> Result<KeyPlace, ReadError> {
+    [
+        KeyPlace::AdditionalAttribute,
+        KeyPlace::UserAttribute,
+        KeyPlace::ByContent,
+    ]
+    .into_iter()
+    .find(|place| key_place_text(*place) == text)
+    .ok_or_else(|| damaged("intent", id, format!("\"{text}\" is no place of a key")))
+}
+
 pub(super) fn learned_text(learned: Learned) -> &'static str {
     match learned {
         Learned::Answer => "answer",
@@ -187,7 +209,7 @@ fn complete(conn: &Connection, id: i64, mut job: Job) -> Result<StoredJob, ReadE
     }
     job.evidence = documents(conn, "d.job = ?1 LIMIT 1", params![id])?
         .pop()
-        .map(|(_, evidence)| evidence);
+        .map(|found| found.evidence);
     let sealed = conn
         .prepare_cached("SELECT nonce, sealed FROM contacts WHERE job = ?1")?
         .query_row([id], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
@@ -242,15 +264,22 @@ pub(super) fn jobs(
     found.into_iter().map(|(id, job)| complete(conn, id, job)).collect()
 }
 
+/// A document with its row number and its proof.
+pub(super) struct FoundDocument {
+    pub id: i64,
+    pub row: DocumentRow,
+    pub evidence: Evidence,
+}
+
 /// Documents by a condition on `d`, `t`, `f`, with their proof.
 pub(super) fn documents(
     conn: &Connection,
     condition: &str,
     params: impl rusqlite::Params,
-) -> Result<Vec<(DocumentRow, Evidence)>, ReadError> {
+) -> Result<Vec<FoundDocument>, ReadError> {
     let mut statement = conn.prepare_cached(&format!(
         "SELECT f.number, d.fd, d.kind, d.fp, d.time, d.zone_minutes, d.shift, d.number_in_shift, d.total, t.inn, \
-         r.name, d.rnm, j.key, d.learned FROM documents d JOIN fns f ON f.id = d.fn JOIN tenants t ON t.id = d.tenant \
+         r.name, d.rnm, j.key, d.learned, d.id FROM documents d JOIN fns f ON f.id = d.fn JOIN tenants t ON t.id = d.tenant \
          JOIN registers r ON r.id = d.register LEFT JOIN jobs j ON j.id = d.job WHERE {condition}"
     ))?;
     let mut rows = statement.query(params)?;
@@ -261,9 +290,9 @@ pub(super) fn documents(
     Ok(found)
 }
 
-fn document(row: &Row<'_>) -> Result<(DocumentRow, Evidence), ReadError> {
+fn document(row: &Row<'_>) -> Result<FoundDocument, ReadError> {
     let fd: u32 = row.get(1)?;
-    let id = i64::from(fd);
+    let id: i64 = row.get(14)?;
     let text = |at: usize| -> rusqlite::Result<String> { row.get(at) };
     let job: Option<String> = row.get(12)?;
     let total = u64::try_from(row.get::<_, i64>(8)?).map_err(|e| damaged("document", id, e))?;
@@ -280,7 +309,7 @@ fn document(row: &Row<'_>) -> Result<(DocumentRow, Evidence), ReadError> {
         total: Kopecks::new(total).map_err(|e| damaged("document", id, e))?,
         learned: learned(id, &text(13)?)?,
     };
-    let row = DocumentRow {
+    let found = DocumentRow {
         fn_number: evidence.fn_number.clone(),
         fd: evidence.fd,
         kind: kind("document", id, &text(2)?)?,
@@ -297,7 +326,11 @@ fn document(row: &Row<'_>) -> Result<(DocumentRow, Evidence), ReadError> {
             .transpose()
             .map_err(|e| damaged("document", id, e))?,
     };
-    Ok((row, evidence))
+    Ok(FoundDocument {
+        id,
+        row: found,
+        evidence,
+    })
 }
 
 /// Checksum of the part of a job that never changes.

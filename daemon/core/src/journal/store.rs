@@ -5,7 +5,7 @@
 
 use super::command::{Command, Reply, ReplyBody};
 use super::query::{Query, ReadError, Rows};
-use super::{intents, jobs, orders, query};
+use super::{ends, intents, jobs, orders, query};
 use crate::domain::snapshot::RackKind;
 use kassette_receipts::job_key::{Generation, RackId};
 use kassette_wire::codes::Code;
@@ -14,8 +14,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Checkpoint after this many pages (`exactly-once` section 10).
-const WAL_AUTOCHECKPOINT_PAGES: i64 = 1000;
+/// The log is folded into the file after this many pages (`exactly-once` section 10).
+const LOG_PAGES: i64 = 1000;
 /// Largest log file left after a checkpoint.
 const JOURNAL_SIZE_LIMIT: i64 = 64 << 20;
 /// How long a connection waits for a lock of another before it gives up.
@@ -99,7 +99,8 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "FULL")?;
-    conn.pragma_update(None, "wal_autocheckpoint", WAL_AUTOCHECKPOINT_PAGES)?;
+    // SQLite's own checkpoint after a commit drops its errors; `fold_when_long` does not.
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     conn.pragma_update_and_check(None, "journal_size_limit", JOURNAL_SIZE_LIMIT, |_| Ok(()))?;
     harden(&conn)?;
     Ok(conn)
@@ -127,15 +128,15 @@ fn harden(conn: &Connection) -> rusqlite::Result<()> {
 }
 
 impl Store {
-    pub(super) fn new(conn: Connection, config: StoreConfig, facts: JournalFacts) -> Self {
+    pub(super) fn new(conn: Connection, config: StoreConfig, facts: JournalFacts, reserve_spent: bool) -> Self {
         let mut store = Self {
             conn,
             config,
             facts,
-            reserve_spent: false,
+            reserve_spent,
             stopped: None,
         };
-        store.reserve_spent = !store.make_reserve();
+        store.reserve_spent = reserve_spent || !store.make_reserve();
         store
     }
 
@@ -197,13 +198,13 @@ impl Store {
         applied
     }
 
-    fn transact(&mut self, batch: &[Command], take_jobs: bool) -> Applied {
+    fn transact(&mut self, batch: &[Command], room: bool) -> Applied {
         let mut facts = self.facts.clone();
         let outcome = (|| {
             let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut replies = Vec::with_capacity(batch.len());
             for command in batch {
-                let body = run_one(&tx, &mut facts, command, take_jobs)?;
+                let body = run_one(&tx, &mut facts, command, room)?;
                 replies.push(body);
             }
             let sequence = query::last_sequence(&tx)?;
@@ -213,6 +214,7 @@ impl Store {
         match outcome {
             Ok((replies, sequence)) => {
                 self.facts = facts;
+                self.fold_when_long();
                 Applied::Done(replies.into_iter().map(|body| Reply { sequence, body }).collect())
             }
             Err(error) => self.failed(&error),
@@ -247,49 +249,87 @@ impl Store {
         if self.stopped.is_some() {
             return;
         }
-        // A reader may hold the checkpoint back; the next quiet moment tries again.
-        self.conn
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .ok();
+        // A reader may hold the checkpoint back; it is not waited for, the next quiet moment tries again.
+        self.conn.busy_timeout(Duration::ZERO).ok();
+        let folded = self.fold("TRUNCATE");
+        self.conn.busy_timeout(BUSY_TIMEOUT).ok();
+        self.stop_on_bad_fold(folded);
         if self.reserve_spent && self.make_reserve() {
             self.reserve_spent = false;
         }
     }
+
+    /// Runs a checkpoint: pages in the log, pages folded.
+    fn fold(&self, mode: &str) -> rusqlite::Result<(i64, i64)> {
+        self.conn
+            .prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?
+            .query_row([], |row| Ok((row.get(1)?, row.get(2)?)))
+    }
+
+    fn fold_when_long(&mut self) {
+        let folded = match self.fold("NOOP") {
+            Ok((log, done)) if log >= LOG_PAGES && done < log => self.fold("PASSIVE"),
+            looked => looked,
+        };
+        self.stop_on_bad_fold(folded);
+    }
+
+    /// After a failed fsync nobody knows which pages the disk has: the log still has all of them, so the journal must
+    /// be opened again before it is folded (`exactly-once` C26). A full disk or a reader in the way loses nothing.
+    fn stop_on_bad_fold(&mut self, folded: rusqlite::Result<(i64, i64)>) {
+        if let Err(error) = folded {
+            let harmless = [ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked, ErrorCode::DiskFull];
+            if !error.sqlite_error_code().is_some_and(|code| harmless.contains(&code)) {
+                self.stopped = Some(format!("the log could not be folded into the file: {error}"));
+            }
+        }
+    }
+}
+
+/// Runs one write so that a refusal leaves no trace of it and the others of the batch go on. The outer error is the
+/// database's own.
+pub(super) fn savepoint<T>(
+    tx: &Transaction<'_>,
+    write: impl FnOnce() -> Result<T, WriteError>,
+) -> rusqlite::Result<Result<T, (Code, String)>> {
+    tx.execute_batch("SAVEPOINT one")?;
+    let refused = match write() {
+        Ok(done) => {
+            tx.execute_batch("RELEASE one")?;
+            return Ok(Ok(done));
+        }
+        Err(WriteError::Refused(code, text)) => (code, text),
+        // A constraint stands for an invariant (one unresolved intent per FN …): refused, not stored.
+        Err(WriteError::Sql(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            (Code::InternalFault, format!("the journal refused a write: {error}"))
+        }
+        Err(WriteError::Sql(error)) => return Err(error),
+    };
+    tx.execute_batch("ROLLBACK TO one; RELEASE one")?;
+    Ok(Err(refused))
 }
 
 fn run_one(
     tx: &Transaction<'_>,
     facts: &mut JournalFacts,
     command: &Command,
-    take_jobs: bool,
+    room: bool,
 ) -> rusqlite::Result<ReplyBody> {
-    tx.execute_batch("SAVEPOINT one")?;
-    match write(tx, facts, command, take_jobs) {
+    let mut changed = facts.clone();
+    Ok(match savepoint(tx, || write(tx, &mut changed, command, room))? {
         Ok(body) => {
-            tx.execute_batch("RELEASE one")?;
-            Ok(body)
+            *facts = changed;
+            body
         }
-        Err(WriteError::Refused(code, text)) => {
-            tx.execute_batch("ROLLBACK TO one; RELEASE one")?;
-            Ok(ReplyBody::Refused(code, text))
-        }
-        Err(WriteError::Sql(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-            // A constraint stands for an invariant (one unresolved intent per FN …): refused, not stored.
-            tx.execute_batch("ROLLBACK TO one; RELEASE one")?;
-            Ok(ReplyBody::Refused(
-                Code::InternalFault,
-                format!("the journal refused a write: {error}"),
-            ))
-        }
-        Err(WriteError::Sql(error)) => Err(error),
-    }
+        Err((code, text)) => ReplyBody::Refused(code, text),
+    })
 }
 
-fn write(tx: &Transaction<'_>, facts: &mut JournalFacts, command: &Command, take_jobs: bool) -> Written {
+fn write(tx: &Transaction<'_>, facts: &mut JournalFacts, command: &Command, room: bool) -> Written {
     match command {
-        Command::Accept(job) => jobs::accept(tx, facts, job, take_jobs),
-        Command::Begin(intent) => intents::begin(tx, facts, intent),
-        Command::End(end, next) => intents::end(tx, facts, end, next.as_deref()),
+        Command::Accept(job) => jobs::accept(tx, facts, job, room),
+        Command::Begin(intent) => intents::begin(tx, facts, intent, room),
+        Command::End(end, next) => ends::end(tx, facts, end, next.as_deref(), room),
         Command::Cancel { job, reason, at } => jobs::cancel(tx, *job, reason, *at),
         Command::Expire { job, at } => jobs::expire(tx, *job, *at),
         Command::SetAside { job, reason, at } => jobs::set_aside(tx, *job, reason, *at),

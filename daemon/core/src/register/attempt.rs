@@ -118,12 +118,33 @@ impl Session<'_> {
         if let Some((code, text)) = self.driver.cannot_make(&order, &self.registration) {
             let text = format!("{} cannot make job {}: {text}", self.adoption.register, job.key);
             self.tell(Severity::Warn, "a unit cannot make a job", Some(code), &text);
-            let mut taken = taken;
-            taken.job.not_on.insert(self.adoption.register.clone());
-            self.put_back(taken, None);
+            self.not_here(taken, Reason::new(code, text)).await?;
             return Ok(None);
         }
         Ok(Some(Loaded { taken, job, order }))
+    }
+
+    /// This unit cannot make the job; when no adopted unit of the tenant can, a person is told.
+    async fn not_here(&mut self, mut taken: Taken, reason: Reason) -> Result<(), SessionEnd> {
+        taken.job.not_on.insert(self.adoption.register.clone());
+        let standing = self.shared.plan.borrow().clone();
+        let mut units = standing
+            .checked
+            .registers
+            .values()
+            .filter(|unit| unit.tenant == taken.job.tenant);
+        if units.any(|unit| !taken.job.not_on.contains(&unit.register)) {
+            self.put_back(taken, None);
+            return Ok(());
+        }
+        let command = Command::SetAside {
+            job: taken.job.id,
+            reason,
+            at: self.shared.now(),
+        };
+        self.shared.commit_until_done(command).await?;
+        self.shared.dispatch.put(taken, None, true);
+        Ok(())
     }
 
     /// After any gap, and always on a shared medium, the FN is read before a baseline is taken from it.

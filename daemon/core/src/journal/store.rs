@@ -362,3 +362,6 @@ impl StoreReader {
         query::read(&self.0, query)
     }
 }
+
+#[cfg(test)]
+mod tests;

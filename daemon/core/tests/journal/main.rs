@@ -9,6 +9,7 @@
 mod accept;
 mod attempts;
 mod damage;
+mod kill;
 
 mod orders;
 mod reads;

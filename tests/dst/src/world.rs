@@ -5,20 +5,20 @@
 
 use async_trait::async_trait;
 use kassette_core::domain::snapshot::RackKind;
-use kassette_core::journal::{InlineCommitter, Store, StoreConfig};
+use kassette_core::journal::{Command, Commit, Committer, InlineCommitter, Store, StoreConfig};
 use kassette_core::parts::{
     Entropy, Event, EventSink, Faults, LockGuard, LockHeld, LockKind, Locks, Point, Port, PortAddress, PortError,
     PortMap, PortPresence, PortSource, Reach, Secrets, SecretsError, TenantKeys, UnixMillis, WallClock,
 };
 use kassette_core::rack::{Parts, Policy, Rack};
 use kassette_hw_sim::fiscal_storage::ledger::{MemoryShelf, Record};
-use kassette_hw_sim::host::memory::{MemoryBench, MemoryPort};
+use kassette_hw_sim::host::memory::{MemoryBench, MemoryError, MemoryPort};
 use kassette_hw_sim::moment::Moment;
 use kassette_hw_sim::rack::seat_in_memory;
 use kassette_hw_sim::rack_file::RackFile;
 use kassette_wire::value::Inn;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,6 +34,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What happens to one commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JournalFault {
+    /// The disk is full: rolled back, nothing changed.
+    Full,
+    /// The answer is lost, the rows are on the disk.
+    StoppedKept,
+    /// The answer is lost, and the rows with it.
+    StoppedLost,
+}
+
 /// The world; cheap to clone.
 #[derive(Clone)]
 pub struct World(Arc<Inner>);
@@ -42,6 +53,8 @@ struct Inner {
     begin: Instant,
     bench: MemoryBench,
     shelf: MemoryShelf,
+    /// Who this host's daemon is, for the locks.
+    name: String,
     journal: PathBuf,
     entropy: Mutex<u64>,
     host_offset_ms: Mutex<i64>,
@@ -49,9 +62,34 @@ struct Inner {
     ports: watch::Sender<PortMap>,
     held: Arc<Mutex<BTreeMap<String, String>>>,
     trace: Mutex<Vec<String>>,
-    kill: Mutex<Option<(Point, u32)>>,
+    kills: Mutex<VecDeque<(Point, u32)>>,
+    commits: Mutex<u64>,
+    journal_fault: Mutex<Option<(u64, JournalFault)>>,
     reached: Mutex<BTreeMap<Point, u32>>,
     killed: Notify,
+}
+
+impl Inner {
+    fn around(begin: Instant, bench: MemoryBench, shelf: MemoryShelf, name: &str, folder: &Path, seed: u64) -> Self {
+        Self {
+            begin,
+            bench,
+            shelf,
+            name: name.to_owned(),
+            journal: folder.join("journal.db"),
+            entropy: Mutex::new(seed),
+            host_offset_ms: Mutex::new(0),
+            allowed: Mutex::default(),
+            ports: watch::Sender::new(Arc::default()),
+            held: Arc::default(),
+            trace: Mutex::default(),
+            kills: Mutex::default(),
+            commits: Mutex::new(0),
+            journal_fault: Mutex::new(None),
+            reached: Mutex::default(),
+            killed: Notify::new(),
+        }
+    }
 }
 
 impl World {
@@ -68,20 +106,25 @@ impl World {
         }));
         let shelf = MemoryShelf::new();
         seat_in_memory(&bench, file, &shelf).expect("the rack file of a test is good");
-        Self(Arc::new(Inner {
+        Self(Arc::new(Inner::around(
             begin,
             bench,
             shelf,
-            journal: folder.join("journal.db"),
-            entropy: Mutex::new(file.seed),
-            host_offset_ms: Mutex::new(0),
-            allowed: Mutex::default(),
-            ports: watch::Sender::new(Arc::default()),
-            held: Arc::default(),
-            trace: Mutex::default(),
-            kill: Mutex::new(None),
-            reached: Mutex::default(),
-            killed: Notify::new(),
+            "this rack",
+            folder,
+            file.seed,
+        )))
+    }
+
+    /// Another daemon on the same host: the same registers and locks, its own journal in `folder`.
+    #[must_use]
+    pub fn neighbour(&self, name: &str, folder: &Path) -> Self {
+        let inner = &self.0;
+        let (bench, shelf) = (inner.bench.clone(), inner.shelf.clone());
+        let held = Arc::clone(&inner.held);
+        Self(Arc::new(Inner {
+            held,
+            ..Inner::around(inner.begin, bench, shelf, name, folder, 99)
         }))
     }
 
@@ -102,9 +145,49 @@ impl World {
             .collect()
     }
 
-    /// Kills the process at the n-th reach of a point from now.
+    /// Kills the process at the n-th reach of a point, counted from now or from the kill asked for before.
     pub fn kill_at(&self, point: Point, nth: u32) {
-        *lock(&self.0.kill) = Some((point, nth));
+        lock(&self.0.kills).push_back((point, nth));
+    }
+
+    /// Kills that were asked for and did not happen.
+    #[must_use]
+    pub fn kills_left(&self) -> usize {
+        lock(&self.0.kills).len()
+    }
+
+    /// Lets the n-th commit from now fail, counted from 1.
+    pub fn fail_commit(&self, nth: u64, fault: JournalFault) {
+        let at = *lock(&self.0.commits) + nth;
+        *lock(&self.0.journal_fault) = Some((at, fault));
+    }
+
+    /// Commits asked for since the world began.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        *lock(&self.0.commits)
+    }
+
+    /// Another program takes a lock of this host.
+    pub fn lock_by_other(&self, kind: LockKind, id: &str, holder: &str) {
+        lock(&self.0.held).insert(lock_name(kind, id), holder.to_owned());
+    }
+
+    /// That program ends.
+    pub fn unlock_by_other(&self, kind: LockKind, id: &str) {
+        lock(&self.0.held).remove(&lock_name(kind, id));
+    }
+
+    /// Which fault this commit meets.
+    fn fault_of_commit(&self) -> Option<JournalFault> {
+        let mut commits = lock(&self.0.commits);
+        *commits += 1;
+        let mut fault = lock(&self.0.journal_fault);
+        let met = fault.filter(|(at, _)| at == &*commits).map(|(_, fault)| fault);
+        if met.is_some() {
+            *fault = None;
+        }
+        met
     }
 
     /// Resolves when the process was killed.
@@ -158,7 +241,7 @@ impl World {
             reserve_bytes: 0,
         };
         // Guards of a killed process are released by the kernel.
-        lock(&self.0.held).clear();
+        lock(&self.0.held).retain(|_, holder| *holder != self.0.name);
         let (store, recovered) =
             Store::open(&config, self, WallClock::now(self)).expect("the journal opens after every cut");
         let committer = InlineCommitter::new(store, COMMIT_DELAY);
@@ -168,13 +251,16 @@ impl World {
             locks: Arc::new(self.clone()),
             ports: Arc::new(self.clone()),
             reader: Arc::new(committer.reader()),
-            committer: Arc::new(committer),
+            committer: Arc::new(TroubledCommitter {
+                world: self.clone(),
+                inner: committer,
+            }),
             secrets: Arc::new(self.clone()),
             faults: Arc::new(self.clone()),
             events: Arc::new(self.clone()),
             policy: Policy::default(),
         };
-        self.note(format!("start {}", recovered.start));
+        self.note(format!("start {} of {}", recovered.start, self.0.name));
         Rack::start(parts, recovered)
             .await
             .expect("the rack starts on what it stored")
@@ -230,6 +316,31 @@ fn name_of(address: &PortAddress) -> Option<&str> {
     }
 }
 
+/// The committer of the simulation with the disk's troubles in front of it.
+struct TroubledCommitter {
+    world: World,
+    inner: InlineCommitter,
+}
+
+#[async_trait]
+impl Committer for TroubledCommitter {
+    async fn commit(&self, command: Command) -> Commit {
+        let fault = self.world.fault_of_commit();
+        if let Some(fault) = fault {
+            self.world.note(format!("commit meets {fault:?}"));
+        }
+        match fault {
+            None => self.inner.commit(command).await,
+            Some(JournalFault::Full) => Commit::Full,
+            Some(JournalFault::StoppedLost) => Commit::Stopped,
+            Some(JournalFault::StoppedKept) => {
+                self.inner.commit(command).await;
+                Commit::Stopped
+            }
+        }
+    }
+}
+
 impl WallClock for World {
     fn now(&self) -> UnixMillis {
         let elapsed = i64::try_from(self.0.begin.elapsed().as_millis()).unwrap_or(i64::MAX);
@@ -265,9 +376,13 @@ impl Drop for Held {
     }
 }
 
+fn lock_name(kind: LockKind, id: &str) -> String {
+    format!("{}-{id}", kind.as_str())
+}
+
 impl Locks for World {
     fn take(&self, kind: LockKind, id: &str) -> Result<LockGuard, LockHeld> {
-        let name = format!("{}-{id}", kind.as_str());
+        let name = lock_name(kind, id);
         let mut all = lock(&self.0.held);
         if let Some(holder) = all.get(&name) {
             return Err(LockHeld {
@@ -276,7 +391,7 @@ impl Locks for World {
                 holder: holder.clone(),
             });
         }
-        all.insert(name.clone(), "this rack".to_owned());
+        all.insert(name.clone(), self.0.name.clone());
         Ok(LockGuard::new(Held {
             all: Arc::clone(&self.0.held),
             id: name,
@@ -298,7 +413,10 @@ impl PortSource for World {
     async fn open(&self, address: &PortAddress, generation: u64) -> Result<Box<dyn Port>, PortError> {
         let gone = || PortError::Gone(address.clone());
         let name = name_of(address).ok_or_else(gone)?;
-        let port = self.0.bench.open(name, generation).map_err(|_| gone())?;
+        let port = self.0.bench.open(name, generation).map_err(|error| match error {
+            MemoryError::Busy(_) => PortError::Busy(address.clone()),
+            _ => gone(),
+        })?;
         Ok(Box::new(SimulatedPort(port)))
     }
 }
@@ -345,16 +463,16 @@ impl Faults for World {
     fn reach(&self, point: Point) -> Reach {
         self.note(format!("point {}", point.as_str()));
         *lock(&self.0.reached).entry(point).or_default() += 1;
-        let mut kill = lock(&self.0.kill);
-        match *kill {
-            Some((at, 1)) if at == point => {
-                *kill = None;
+        let mut kills = lock(&self.0.kills);
+        match kills.front_mut() {
+            Some((at, 1)) if *at == point => {
+                kills.pop_front();
                 self.note("killed");
                 self.0.killed.notify_one();
                 Reach::Halt
             }
-            Some((at, nth)) if at == point => {
-                *kill = Some((at, nth - 1));
+            Some((at, nth)) if *at == point => {
+                *nth -= 1;
                 Reach::Go
             }
             Some(_) | None => Reach::Go,

@@ -1,0 +1,121 @@
+//! The binaries under test, built by cargo before they are started.
+//!
+//! Owns: the one call of cargo, and the paths it names.
+//! Must never: start a binary that cargo did not just call up to date.
+
+use anyhow::{Context, anyhow, bail};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// The binaries of this workspace.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    found: BTreeMap<String, PathBuf>,
+}
+
+impl Programs {
+    /// The binaries in the profile of the running program; the first call builds what is not up to date.
+    ///
+    /// # Errors
+    /// When cargo cannot be run or the build fails; its words stand on standard error.
+    pub fn built() -> anyhow::Result<&'static Self> {
+        static BUILT: OnceLock<Result<Programs, String>> = OnceLock::new();
+        let built = BUILT.get_or_init(|| build().map_err(|e| format!("{e:#}")));
+        built.as_ref().map_err(|e| anyhow!("{e}"))
+    }
+
+    /// `kassetted`, the daemon.
+    ///
+    /// # Errors
+    /// When cargo built no such binary.
+    pub fn daemon(&self) -> anyhow::Result<&Path> {
+        self.named("kassetted")
+    }
+
+    /// `kassettectl`, the command line.
+    ///
+    /// # Errors
+    /// When cargo built no such binary.
+    pub fn ctl(&self) -> anyhow::Result<&Path> {
+        self.named("kassettectl")
+    }
+
+    /// `kassette-hw-sim`, the simulated rack.
+    ///
+    /// # Errors
+    /// When cargo built no such binary.
+    pub fn simulator(&self) -> anyhow::Result<&Path> {
+        self.named("kassette-hw-sim")
+    }
+
+    /// The daemon of the tests that ends at a named fault point.
+    ///
+    /// # Errors
+    /// When cargo built no such binary.
+    pub fn faulty_daemon(&self) -> anyhow::Result<&Path> {
+        self.named("kassetted-faulty")
+    }
+
+    fn named(&self, name: &str) -> anyhow::Result<&Path> {
+        let path = self.found.get(name).map(PathBuf::as_path);
+        path.with_context(|| format!("cargo built no binary {name}"))
+    }
+}
+
+/// The root of the workspace.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).to_owned()
+}
+
+/// Builds all binaries of the default members at once: with fewer packages cargo would choose other features for the
+/// libraries they share and compile those again.
+fn build() -> anyhow::Result<Programs> {
+    let (target, profile) = own_build()?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(&cargo)
+        .current_dir(workspace())
+        .args(["build", "--locked", "--bins", "--message-format=json-render-diagnostics"])
+        .arg("--profile")
+        .arg(&profile)
+        .arg("--target-dir")
+        .arg(&target)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot run {}", cargo.display()))?;
+    if !output.status.success() {
+        bail!("cargo build of the binaries failed: {}", output.status);
+    }
+    let found = String::from_utf8_lossy(&output.stdout).lines().filter_map(binary).collect();
+    Ok(Programs { found })
+}
+
+/// A line of cargo's messages, when it names a binary.
+fn binary(line: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let path = message["executable"].as_str()?;
+    let name = message["target"]["name"].as_str()?;
+    Some((name.to_owned(), PathBuf::from(path)))
+}
+
+/// Target folder and profile of the running program, from its own path: `target/debug/demo`,
+/// `target/debug/deps/all-0123`.
+fn own_build() -> anyhow::Result<(PathBuf, String)> {
+    let own = std::env::current_exe().context("the path of the running program")?;
+    let mut folder = own.parent();
+    if folder.is_some_and(|path| path.ends_with("deps")) {
+        folder = folder.and_then(Path::parent);
+    }
+    let name = folder.and_then(Path::file_name).and_then(|name| name.to_str());
+    let (Some(name), Some(target)) = (name, folder.and_then(Path::parent)) else {
+        bail!("{} does not stand in a target folder of cargo", own.display());
+    };
+    // The dev profile is the one whose folder has another name.
+    let profile = if name == "debug" { "dev" } else { name };
+    Ok((target.to_owned(), profile.to_owned()))
+}

@@ -10,7 +10,7 @@ use kassette_tests::simulator::Simulator;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// The receipt takes 300 ms of "printing": an outside driver must wait for it as for a real register.
+/// With the times of a real register: the driver must wait for what it prints.
 const TIMING: &str = "\"realistic\"";
 
 #[test]
@@ -18,6 +18,8 @@ fn pyshtrih_identifies_a_register_opens_a_shift_sells_and_takes_the_z_report() {
     let folder = tempfile::tempdir().unwrap();
     let register = BenchRegister {
         timing: TIMING.into(),
+        // Command 85 names no tax system: the register must have one only.
+        registration: "{ tax_systems = 1, work_mode = 32 }".into(),
         ..BenchRegister::new(1, &inn(1))
     };
     let simulator = Simulator::start(folder.path(), &rack_file(7, &[register])).unwrap();

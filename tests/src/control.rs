@@ -77,7 +77,10 @@ impl Control {
     fn read(&self, what: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> anyhow::Result<Value> {
         let mut answer = answer.with_context(|| format!("control port, {what}"))?;
         let status = answer.status();
-        let value: Value = answer.body_mut().read_json().with_context(|| format!("control port, {what}"))?;
+        let value: Value = answer
+            .body_mut()
+            .read_json()
+            .with_context(|| format!("control port, {what}"))?;
         if !status.is_success() {
             bail!("control port, {what}: {status}: {}", value["error"]);
         }
@@ -138,7 +141,8 @@ impl Control {
     /// # Errors
     /// When the control port refuses.
     pub fn step(&self, serial: &str, count: u64) -> anyhow::Result<()> {
-        self.post(&format!("/registers/{serial}/step"), &json!({ "count": count })).map(drop)
+        self.post(&format!("/registers/{serial}/step"), &json!({ "count": count }))
+            .map(drop)
     }
 
     /// Ends a hold.

@@ -79,7 +79,11 @@ impl Process {
                 return Ok(status);
             }
             if Instant::now() >= until {
-                bail!("{} still runs after {within:?}; its log:\n{}", self.name, self.log_tail());
+                bail!(
+                    "{} still runs after {within:?}; its log:\n{}",
+                    self.name,
+                    self.log_tail()
+                );
             }
             // There is no event for the end of a child but this call.
             std::thread::sleep(Duration::from_millis(5));

@@ -79,7 +79,12 @@ fn build() -> anyhow::Result<Programs> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(&cargo)
         .current_dir(workspace())
-        .args(["build", "--locked", "--bins", "--message-format=json-render-diagnostics"])
+        .args([
+            "build",
+            "--locked",
+            "--bins",
+            "--message-format=json-render-diagnostics",
+        ])
         .arg("--profile")
         .arg(&profile)
         .arg("--target-dir")
@@ -91,7 +96,10 @@ fn build() -> anyhow::Result<Programs> {
     if !output.status.success() {
         bail!("cargo build of the binaries failed: {}", output.status);
     }
-    let found = String::from_utf8_lossy(&output.stdout).lines().filter_map(binary).collect();
+    let found = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(binary)
+        .collect();
     Ok(Programs { found })
 }
 

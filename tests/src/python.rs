@@ -14,7 +14,9 @@ use std::process::Command;
 /// When `tests/python-env` fails, with what it says.
 pub fn interpreter() -> anyhow::Result<PathBuf> {
     let script = workspace().join("tests/python-env");
-    let output = Command::new(&script).output().with_context(|| script.display().to_string())?;
+    let output = Command::new(&script)
+        .output()
+        .with_context(|| script.display().to_string())?;
     if !output.status.success() {
         bail!("tests/python-env: {}", String::from_utf8_lossy(&output.stderr));
     }

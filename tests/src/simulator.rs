@@ -59,7 +59,11 @@ impl Simulator {
         command.arg("run").arg("--rack").arg(&file).arg("--state").arg(&state);
         command.args(["--control", "127.0.0.1:0"]).stdout(Stdio::piped());
         let mut process = Process::spawn("kassette-hw-sim", &mut command, &folder.join("sim.log"))?;
-        let output = process.child().stdout.take().context("standard output of the simulator")?;
+        let output = process
+            .child()
+            .stdout
+            .take()
+            .context("standard output of the simulator")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
         if line.is_empty() {

@@ -57,11 +57,11 @@ impl Document {
     }
 }
 
-/// Every document of every FN in a state folder.
+/// What the simulator's reader prints of a state folder.
 ///
 /// # Errors
-/// When the simulator's reader fails or writes a line of another form.
-pub fn read(programs: &Programs, state: &Path) -> anyhow::Result<Vec<Document>> {
+/// When it fails.
+pub fn lines(programs: &Programs, state: &Path) -> anyhow::Result<String> {
     let output = Command::new(programs.simulator()?)
         .arg("ledger")
         .arg("--state")
@@ -71,7 +71,15 @@ pub fn read(programs: &Programs, state: &Path) -> anyhow::Result<Vec<Document>> 
     if !output.status.success() {
         bail!("kassette-hw-sim ledger: {}", String::from_utf8_lossy(&output.stderr));
     }
-    let text = String::from_utf8(output.stdout).context("ledger lines")?;
+    String::from_utf8(output.stdout).context("ledger lines")
+}
+
+/// Every document of every FN in a state folder.
+///
+/// # Errors
+/// When the simulator's reader fails or writes a line of another form.
+pub fn read(programs: &Programs, state: &Path) -> anyhow::Result<Vec<Document>> {
+    let text = lines(programs, state)?;
     let read = |line| serde_json::from_str(line).with_context(|| format!("ledger line {line}"));
     text.lines().map(read).collect()
 }

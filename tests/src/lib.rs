@@ -3,11 +3,15 @@
 //! Owns: helpers of the end-to-end cases and of the demo.
 //! Must never: be part of a shipped program.
 
+pub mod api;
 pub mod bench_rack;
 pub mod control;
+pub mod daemon;
 pub mod ledger;
 pub mod mapping;
 pub mod process;
 pub mod programs;
 pub mod python;
+pub mod requests;
 pub mod simulator;
+pub mod test_rack;

@@ -87,6 +87,14 @@ impl Simulator {
         ledger::read(self.programs, &self.state)
     }
 
+    /// Writes the lines of the simulator's own reader into a file.
+    ///
+    /// # Errors
+    /// When the ledgers cannot be read.
+    pub fn write_ledger(&self, file: &Path) -> anyhow::Result<()> {
+        Ok(std::fs::write(file, ledger::lines(self.programs, &self.state)?)?)
+    }
+
     /// The last lines of its log.
     #[must_use]
     pub fn log_tail(&self) -> String {

@@ -3,5 +3,13 @@
 //! Owns: nothing but the list.
 //! Must never: hold a case itself.
 
+mod bad_input;
+mod clock;
+mod crashes;
+mod faults;
+mod happy;
+mod matrix;
 mod oracle;
 mod outside_driver;
+mod python_client;
+mod strangers;

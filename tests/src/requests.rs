@@ -1,0 +1,190 @@
+//! Requests that cases and the demo submit.
+//!
+//! Owns: plain lawful receipts, the description of a rack, and the way from the receipts of 2020 to the contract.
+//! Must never: use the daemon's own conversions, so that a mistake there is not made twice.
+
+use crate::simulator::ReadyRegister;
+use anyhow::Context;
+use kassette_api::v1::slot_description::Port;
+use kassette_api::v1::{
+    AgentData, Buyer, ClientDescription, Grant, Item, Payments, RackDescription, Receipt, RegisterDescription, Role,
+    SlotDescription, SubmitReceiptRequest, TenantDescription, VatAmount, VatTotals, client_description,
+};
+use kassette_receipts::model;
+use kassette_wire::value::Kopecks;
+use std::collections::BTreeSet;
+
+/// One piece of goods at 22 % for so many kopecks, paid by card.
+#[must_use]
+pub fn plain_receipt(kopecks: i64) -> Receipt {
+    Receipt {
+        settlement_sign: Some(1),
+        tax_system: Some(1),
+        items: vec![plain_item("Чай чёрный байховый", kopecks)],
+        payments: Some(Payments {
+            noncash_kopecks: Some(kopecks),
+            ..Payments::default()
+        }),
+        total_kopecks: Some(kopecks),
+        ..Receipt::default()
+    }
+}
+
+/// One piece of goods at 22 %.
+#[must_use]
+pub fn plain_item(name: &str, kopecks: i64) -> Item {
+    Item {
+        name: Some(name.to_owned()),
+        price_kopecks: Some(kopecks),
+        quantity_millionths: Some(1_000_000),
+        amount_kopecks: Some(kopecks),
+        vat_rate: Some(11),
+        payment_method: Some(4),
+        item_kind: Some(1),
+        measure: Some(0),
+        ..Item::default()
+    }
+}
+
+/// A submission under a key.
+#[must_use]
+pub fn submission(inn: &str, key: &str, receipt: Receipt) -> SubmitReceiptRequest {
+    SubmitReceiptRequest {
+        parent: format!("tenants/{inn}"),
+        external_id: key.to_owned(),
+        receipt: Some(receipt),
+        ..SubmitReceiptRequest::default()
+    }
+}
+
+/// The description of a rack: every register of the ready line in its slot, every taxpayer granted to the caller.
+///
+/// # Errors
+/// When the number of the own user cannot be told.
+pub fn description(registers: &[(ReadyRegister, String)]) -> anyhow::Result<RackDescription> {
+    let tenants: BTreeSet<&String> = registers.iter().map(|(_, inn)| inn).collect();
+    let uid = nix::unistd::geteuid().as_raw();
+    let grant = |inn: &&String| Grant {
+        role: Role::Provider.into(),
+        inn: Some((*inn).clone()),
+    };
+    Ok(RackDescription {
+        tenants: tenants.iter().map(|inn| tenant(inn)).collect(),
+        clients: vec![ClientDescription {
+            name: format!("uid:{uid}"),
+            identity: Some(client_description::Identity::Uid(uid)),
+            grants: tenants.iter().map(grant).collect(),
+        }],
+        slots: registers
+            .iter()
+            .enumerate()
+            .map(|(at, (one, _))| slot(at, &one.port))
+            .collect(),
+        registers: registers.iter().map(|(one, inn)| adoption(one, inn)).collect(),
+        ..RackDescription::default()
+    })
+}
+
+fn tenant(inn: &str) -> TenantDescription {
+    TenantDescription {
+        inn: inn.to_owned(),
+        name: Some(format!("Tenant {inn}")),
+        ..TenantDescription::default()
+    }
+}
+
+/// A slot for a port as the ready line writes it.
+#[must_use]
+pub fn slot(index: usize, port: &str) -> SlotDescription {
+    let at = port
+        .strip_prefix("tcp:")
+        .map_or_else(|| Port::Device(port.to_owned()), |target| Port::Tcp(target.to_owned()));
+    SlotDescription {
+        label: format!("R{}-S{:02}", index / 16 + 1, index % 16 + 1),
+        port: Some(at),
+        baud: None,
+    }
+}
+
+fn adoption(register: &ReadyRegister, inn: &str) -> RegisterDescription {
+    RegisterDescription {
+        vendor: "shtrih-m".to_owned(),
+        serial: register.serial.clone(),
+        r#fn: register.fn_number.clone(),
+        inn: inn.to_owned(),
+        slot: None,
+        offset_minutes: Some(180),
+    }
+}
+
+fn kopecks(sum: Kopecks) -> Option<i64> {
+    i64::try_from(sum.get()).ok()
+}
+
+/// A receipt of the mapping as a message. Only the fields that the mapping can fill exist here.
+///
+/// # Errors
+/// When a quantity does not fit the contract.
+pub fn message(receipt: &model::Receipt) -> anyhow::Result<Receipt> {
+    let sums = &receipt.payments;
+    Ok(Receipt {
+        settlement_sign: Some(receipt.sign),
+        tax_system: receipt.tax_system,
+        items: receipt.items.iter().map(item).collect::<anyhow::Result<_>>()?,
+        payments: Some(Payments {
+            cash_kopecks: kopecks(sums.cash),
+            noncash_kopecks: kopecks(sums.electronic),
+            prepaid_kopecks: kopecks(sums.prepaid),
+            credit_kopecks: kopecks(sums.credit),
+            counter_provision_kopecks: kopecks(sums.counter),
+            ..Payments::default()
+        }),
+        total_kopecks: kopecks(receipt.total),
+        vat_totals: (!receipt.vat_totals.is_empty()).then(|| vat_totals(&receipt.vat_totals)),
+        internet_settlement: receipt.internet,
+        agent_sign: receipt.agent.as_ref().map(|agent| agent.sign),
+        agent: receipt.agent.as_ref().map(|_| AgentData::default()),
+        buyer: receipt.buyer.as_ref().map(|buyer| Buyer {
+            contact: buyer.contact.clone(),
+            ..Buyer::default()
+        }),
+        ..Receipt::default()
+    })
+}
+
+fn item(item: &model::Item) -> anyhow::Result<Item> {
+    let quantity = i64::try_from(item.quantity.millionths()).context("quantity")?;
+    Ok(Item {
+        name: Some(item.name.clone()),
+        price_kopecks: kopecks(item.price),
+        quantity_millionths: Some(quantity),
+        amount_kopecks: kopecks(item.amount),
+        measure: item.measure,
+        vat_rate: item.vat_rate,
+        vat_kopecks: item.vat_amount.and_then(kopecks),
+        payment_method: item.method,
+        item_kind: item.subject,
+        ..Item::default()
+    })
+}
+
+/// The totals of the contract: the old rates by name, the others in a list.
+fn vat_totals(totals: &[model::VatTotal]) -> VatTotals {
+    let mut message = VatTotals::default();
+    for total in totals {
+        let sum = kopecks(total.amount);
+        match total.rate {
+            1 => message.vat20_kopecks = sum,
+            2 => message.vat10_kopecks = sum,
+            3 => message.vat20_120_kopecks = sum,
+            4 => message.vat10_110_kopecks = sum,
+            5 => message.turnover_vat0_kopecks = sum,
+            6 => message.turnover_without_vat_kopecks = sum,
+            rate => message.others.push(VatAmount {
+                vat_rate: Some(rate),
+                amount_kopecks: sum,
+            }),
+        }
+    }
+    message
+}

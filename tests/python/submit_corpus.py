@@ -49,7 +49,7 @@ def split_payment():
 
 def everything():
     made = receipt(
-        [item("Чай «Слон» №1, 100 г", 12_200, additional_attribute="без сахара"), item("Сахар", 7_777, 1_500_000, 2, measure=KG)],
+        [item("Чай \"Слон\" №1, 100 г", 12_200, additional_attribute="без сахара"), item("Сахар", 7_777, 1_500_000, 2, measure=KG)],
         cashier_name="Кассир Иванова", cashier_inn="500100732259", settlement_address="г. Москва, ул. Мира, д. 1",
         settlement_place="https://shop.example.org", sender_email="receipts@shop.example.org",
         additional_attribute="1234567890", internet_settlement=True,
@@ -60,7 +60,7 @@ def everything():
 
 def own_attribute():
     made = receipt([item("Билет", 30_000, vat=6, item_kind=4)])
-    made.user_attribute.name, made.user_attribute.value = "заказ", "A-17/2026 «срочно»"
+    made.user_attribute.name, made.user_attribute.value = "заказ", "A-17/2026 (срочно)"
     made.buyer.contact = "buyer@example.org"
     return made
 
@@ -110,7 +110,7 @@ def main():
             try:
                 job = client.submit(f"corpus-{name}", content).receipt_job
             except grpc.RpcError as error:
-                print(f"{name}: {error.code()}: {error.details()}")
+                print(f"{name}: {error.code()}: {error.details()} {dict(error.trailing_metadata())}")
                 failed += 1
                 continue
             if job.state != receipt_job_pb2.JOB_STATE_COMPLETED:

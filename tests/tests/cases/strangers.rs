@@ -13,9 +13,9 @@ use kassette_tests::test_rack::TestRack;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Commands that identify a register and its FN and change nothing (`shtrih-m` 3.1, 3.7): kind, states, FN state,
-/// term, registration, and the serial's table field.
-const IDENTIFICATION: [&str; 8] = ["FC", "10", "11", "FF01", "FF02", "FF03", "FF09", "1F"];
+/// Commands that identify a register and its FN and change nothing (`shtrih-m` 3.1, 3.7): kind, abilities, states, FN
+/// state and number, term, registration, and the serial's table field.
+const IDENTIFICATION: [&str; 9] = ["FC", "F7", "10", "11", "FF01", "FF02", "FF03", "FF09", "1F"];
 
 #[test]
 fn a_live_fn_in_a_test_rack_gets_nothing_beyond_identification() {

@@ -208,19 +208,21 @@ impl Session<'_> {
     async fn attempt(&mut self, loaded: Loaded, intent: i64) -> Result<Option<(Loaded, i64)>, SessionEnd> {
         self.shared.points.reach(Point::IntentDurable).await;
         let key = loaded.job.key;
+        // Made before the first byte: whatever is read on the way, a doubt keeps the baseline of its intent.
+        let open = self.open_intent(&loaded, intent);
         self.shared.publish(&self.actor.label, |unit| unit.job = Some(key));
         let made = self.driver.make_receipt(&loaded.order).await;
         self.read_at = Instant::now();
         match made {
-            Made::Good(document) => self.good(loaded, intent, document).await,
-            Made::Refused(refusal) => self.refused(loaded, intent, refusal).await,
+            Made::Good(document) => self.good(loaded, open, document).await,
+            Made::Refused(refusal) => self.refused(loaded, open, refusal).await,
             Made::Broken(broken) => {
                 let device = DeviceFault {
                     command: broken.command.clone(),
                     device_code: None,
                 };
                 let reason = Reason::new(broken.code, format!("{}: {}", broken.command, broken.text));
-                Err(self.doubt_job(loaded, intent, reason, Some(device)).await)
+                Err(self.doubt_job(loaded, open, reason, Some(device)).await)
             }
         }
     }
@@ -228,11 +230,10 @@ impl Session<'_> {
     async fn doubt_job(
         &mut self,
         loaded: Loaded,
-        intent: i64,
+        open: OpenIntent,
         reason: Reason,
         device: Option<DeviceFault>,
     ) -> SessionEnd {
-        let open = self.open_intent(&loaded, intent);
         self.fall_into_doubt(open, Some(loaded.taken), reason, device).await
     }
 
@@ -240,19 +241,19 @@ impl Session<'_> {
     async fn good(
         &mut self,
         loaded: Loaded,
-        intent: i64,
+        open: OpenIntent,
         made: MadeDocument,
     ) -> Result<Option<(Loaded, i64)>, SessionEnd> {
-        let baseline = self.status.fn_state.last_fd;
+        let baseline = open.baseline;
         if Some(made.fd) != baseline.next() {
             let text = format!("the answer names document {}, the last one was {baseline}", made.fd);
             return Err(self
-                .doubt_job(loaded, intent, Reason::new(Code::DoubtOpen, text), None)
+                .doubt_job(loaded, open, Reason::new(Code::DoubtOpen, text), None)
                 .await);
         }
         let evidence = match self.answer_evidence(&loaded, &made).await {
             Ok(evidence) => evidence,
-            Err(reason) => return Err(self.doubt_job(loaded, intent, reason, None).await),
+            Err(reason) => return Err(self.doubt_job(loaded, open, reason, None).await),
         };
         self.shared.points.reach(Point::OutcomeBefore).await;
         self.status.fn_state.last_fd = made.fd;
@@ -260,7 +261,7 @@ impl Session<'_> {
         self.status.shift.receipts = evidence.number_in_shift;
         self.faults_in_row = 0;
         self.actor.calm();
-        self.completed(loaded, intent, evidence).await
+        self.completed(loaded, open.intent, evidence).await
     }
 
     async fn answer_evidence(&mut self, loaded: &Loaded, made: &MadeDocument) -> Result<Evidence, Reason> {
@@ -349,10 +350,9 @@ impl Session<'_> {
     async fn refused(
         &mut self,
         loaded: Loaded,
-        intent: i64,
+        open: OpenIntent,
         refusal: Refusal,
     ) -> Result<Option<(Loaded, i64)>, SessionEnd> {
-        let baseline = self.status.fn_state.last_fd;
         let device = DeviceFault {
             command: refusal.command.clone(),
             device_code: Some(refusal.device_code),
@@ -362,8 +362,8 @@ impl Session<'_> {
             refusal.command, refusal.device_code, refusal.text
         );
         let reason = Reason::new(refusal.code, text);
-        if !refusal.before_signing || !self.unchanged_since(baseline).await {
-            return Err(self.doubt_job(loaded, intent, reason, Some(device)).await);
+        if !refusal.before_signing || !self.unchanged_since(open.baseline).await {
+            return Err(self.doubt_job(loaded, open, reason, Some(device)).await);
         }
         self.faults_in_row += 1;
         let job_end = if refusal.about == About::Document {
@@ -371,7 +371,7 @@ impl Session<'_> {
         } else {
             JobEnd::Again
         };
-        self.end_not_made(intent, loaded.taken, reason.clone(), Some(device), job_end, None)
+        self.end_not_made(open.intent, loaded.taken, reason.clone(), Some(device), job_end, None)
             .await?;
         self.shared.publish(&self.actor.label, |unit| unit.job = None);
         if job_end == JobEnd::Refused {

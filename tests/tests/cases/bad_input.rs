@@ -176,9 +176,7 @@ fn assert_one_sent(rack: &TestRack) {
 }
 
 fn assert_still_works(rack: &TestRack, key: &str) {
-    rack.api()
-        .submit(submission(&inn(1), key, plain_receipt(100)))
-        .unwrap();
+    rack.api().submit(submission(&inn(1), key, plain_receipt(100))).unwrap();
     let job = rack.api().job(&inn(1), key, LONGEST_WAIT).unwrap();
     assert_eq!(job.state(), kassette_api::v1::JobState::Completed, "{job:?}");
 }

@@ -4,7 +4,7 @@
 //! Must never: touch a device, but in `run`.
 
 use crate::config::{Config, ConfigErrors, HostEnvironment};
-use crate::exit::Exit;
+use crate::exit::{Exit, chain};
 use crate::{journal_commands, probe, supervisor, telemetry};
 use clap::{Args, Parser, Subcommand};
 use kassette_core::parts::Faults;
@@ -132,21 +132,6 @@ fn run_daemon(config: Config, faults: Arc<dyn Faults>) -> Exit {
         tracing::error!(%code, next = code.next_step_en(), "{causes}");
         error.exit()
     })
-}
-
-/// An error with its causes, each once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// Runs a command that needs the configuration and prints what it says.

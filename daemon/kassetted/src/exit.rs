@@ -1,6 +1,6 @@
 //! How the program ends, in the numbers that every program of ours uses (design 4.2).
 //!
-//! Owns: the exit codes.
+//! Owns: the exit codes, and an error with its causes in one line.
 //! Must never: end the process.
 
 use std::process::ExitCode;
@@ -41,4 +41,20 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.number())
     }
+}
+
+/// An error with its causes, each once.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
 }

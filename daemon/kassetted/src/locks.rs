@@ -174,10 +174,21 @@ impl HostLocks {
         Self { folder, holder }
     }
 
+    /// Locks a port, by whatever names the device behind it.
+    ///
+    /// The kernel's exclusive use already keeps a second program out; this lock tells it the name of the first, and
+    /// keeps a second daemon from disturbing a network register that takes one connection at a time.
+    ///
+    /// # Errors
+    /// [`LockError`].
+    pub fn take_port(&self, device: &str) -> Result<LockFile, LockError> {
+        lock_file(&self.path("port", device), &self.holder)
+    }
+
     /// One file for each identity. Serials and FN numbers are letters, digits and dashes; any other byte is written as
     /// hex so that no identity can name a file elsewhere.
-    fn path(&self, kind: LockKind, id: &str) -> PathBuf {
-        let mut name = format!("{}-", kind.as_str());
+    fn path(&self, kind: &str, id: &str) -> PathBuf {
+        let mut name = format!("{kind}-");
         for byte in id.bytes() {
             if byte.is_ascii_alphanumeric() || byte == b'-' {
                 name.push(char::from(byte));
@@ -191,7 +202,7 @@ impl HostLocks {
 
 impl Locks for HostLocks {
     fn take(&self, kind: LockKind, id: &str) -> Result<LockGuard, LockHeld> {
-        lock_file(&self.path(kind, id), &self.holder)
+        lock_file(&self.path(kind.as_str(), id), &self.holder)
             .map(LockGuard::new)
             .map_err(|error| LockHeld {
                 kind,
@@ -234,10 +245,7 @@ mod tests {
     #[test]
     fn an_identity_cannot_name_a_file_outside_the_folder() {
         let locks = HostLocks::new("/locks".into(), String::new());
-        assert_eq!(
-            locks.path(LockKind::Fn, "../a b"),
-            Path::new("/locks/fn-_2e_2e_2fa_20b")
-        );
+        assert_eq!(locks.path("fn", "../a b"), Path::new("/locks/fn-_2e_2e_2fa_20b"));
     }
 
     #[test]

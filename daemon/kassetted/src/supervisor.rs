@@ -9,7 +9,7 @@ mod reopens;
 use crate::clock::{ClockSetup, HostClock};
 use crate::config::Config;
 use crate::entropy::HostEntropy;
-use crate::exit::Exit;
+use crate::exit::{Exit, chain};
 use crate::grpc;
 use crate::journal_parts::{self, Journal, JournalError};
 use crate::listener::{Incoming, ListenError, Listeners};
@@ -24,8 +24,10 @@ use kassette_core::parts::{Entropy, Faults, WallClock};
 use kassette_core::rack::{Ended, Parts, Policy, Rack};
 use kassette_wire::codes::Code;
 use reopens::Reopens;
+use rusqlite::ErrorCode;
 use std::fs::DirBuilder;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -146,8 +148,9 @@ pub async fn run(config: Config, faults: Arc<dyn Faults>) -> Result<Exit, RunErr
     }
     let journal = match open_journal(&host).await {
         Ok(journal) => journal,
-        Err(JournalError::Open(error @ OpenError::Damaged { .. })) => {
-            return read_only(&host, Reason::new(error.code(), error), incoming, &mut signals).await;
+        Err(JournalError::Open(error)) if is_damage(&error) => {
+            let reason = Reason::new(Code::JournalDamaged, chain(&error));
+            return read_only(&host, reason, incoming, &mut signals).await;
         }
         Err(error) => {
             if matches!(error, JournalError::Open(OpenError::Sql { .. })) {
@@ -167,6 +170,20 @@ pub async fn run(config: Config, faults: Arc<dyn Faults>) -> Result<Exit, RunErr
             note_reopen(&reopens, &host);
             Ok(Exit::TryLater)
         }
+    }
+}
+
+/// Damage that SQLite meets before the journal's own checks begin is damage all the same.
+fn is_damage(error: &OpenError) -> bool {
+    match error {
+        OpenError::Damaged { .. } => true,
+        OpenError::Sql { source, .. } => {
+            matches!(
+                source.sqlite_error_code(),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            )
+        }
+        OpenError::TooNew { .. } | OpenError::OtherKind { .. } | OpenError::OtherRack { .. } => false,
     }
 }
 
@@ -221,7 +238,7 @@ impl Host {
             clock: Arc::clone(&self.clock) as _,
             entropy: Arc::clone(&self.entropy) as _,
             locks: Arc::clone(&self.locks) as _,
-            ports: Arc::new(HostPorts::start()),
+            ports: Arc::new(HostPorts::start(Arc::clone(&self.locks))),
             committer: Arc::clone(&journal.committer) as _,
             reader: Arc::clone(&journal.reader) as _,
             secrets: Arc::clone(&self.keys) as _,
@@ -261,6 +278,7 @@ async fn open_journal(host: &Host) -> Result<Journal, JournalError> {
 
 async fn read_only(host: &Host, reason: Reason, incoming: Incoming, signals: &mut Signals) -> Result<Exit, RunError> {
     tracing::error!(code = %reason.code, detail = %reason.detail, next = reason.code.next_step_en(), "up, read-only: no lane starts");
+    tell_ready(host, None, Some(reason.code));
     degraded::serve(&reason, &host.config.api.limits, incoming, signals.stop()).await?;
     Ok(Exit::Done)
 }
@@ -270,7 +288,7 @@ async fn serve(
     host: &Host,
     journal: Journal,
     incoming: Incoming,
-    plain: Option<std::net::SocketAddr>,
+    plain: Option<SocketAddr>,
     faults: Arc<dyn Faults>,
     signals: &mut Signals,
 ) -> Result<Ended, RunError> {
@@ -290,7 +308,7 @@ async fn serve(
             shutdown.await.ok();
         },
     ));
-    tell_ready(host, plain);
+    tell_ready(host, plain, None);
     let mut early = None;
     let mut served = None;
     tokio::select! {
@@ -343,11 +361,13 @@ fn tell_found(recovered: &Recovered) {
     }
 }
 
-/// Readiness for whoever started us: one line on standard output, everything else goes to standard error.
-fn tell_ready(host: &Host, plain: Option<std::net::SocketAddr>) {
+/// Readiness for whoever started us: one line on standard output, everything else goes to standard error. Ready means
+/// that calls are answered; `read_only` names the reason why no more than that happens.
+fn tell_ready(host: &Host, plain: Option<SocketAddr>, read_only: Option<Code>) {
     let socket = host.config.api.socket.display().to_string();
     tracing::info!(%socket, "ready");
-    let line = serde_json::json!({ "ready": true, "socket": socket, "plain_tcp": plain.map(|p| p.to_string()) });
+    let (plain, read_only) = (plain.map(|address| address.to_string()), read_only.map(Code::as_str));
+    let line = serde_json::json!({ "ready": true, "socket": socket, "plain_tcp": plain, "read_only": read_only });
     let mut out = io::stdout().lock();
     // Nobody may be reading; that is no reason to end.
     drop(io::Write::write_all(&mut out, format!("{line}\n").as_bytes()).and_then(|()| io::Write::flush(&mut out)));

@@ -35,7 +35,7 @@ pub const KEYS: &[KeySpec] = &[
     ),
     key(
         "rack.id",
-        "two characters of A-Z and 0-9, not \"00\"",
+        "two characters of 0-9 and A-Z without I, L, O and U, not \"00\"",
         "none: no receipt is accepted until 'kassettectl rack apply' names it",
         "Letters of this rack in every job key; a journal keeps them for good.",
     ),

@@ -217,7 +217,10 @@ impl Reader {
             _ => None,
         });
         let id = self.text("rack.id", Code::ConfigBadValue, None, |text| {
-            text.parse::<RackId>().ok().map(Some)
+            text.parse::<RackId>()
+                .ok()
+                .filter(|id| *id != RackId::UNNAMED)
+                .map(Some)
         });
         let file = self.file_of("rack.assume_clock_synchronised");
         let assume_clock_synchronised = self.flag("rack.assume_clock_synchronised");

@@ -62,6 +62,7 @@ fn every_error_of_all_files_is_told_at_once_with_its_file_key_and_value() {
     let main = r#"
         [rack]
         kind = "alive"
+        id = "00"
         [api]
         socket = "api.sock"
         max_message = 1000000
@@ -78,6 +79,7 @@ fn every_error_of_all_files_is_told_at_once_with_its_file_key_and_value() {
     for expected in [
         ("", Code::ConfigUnreadable),
         ("rack.kind", Code::ConfigBadValue),
+        ("rack.id", Code::ConfigBadValue),
         ("api.socket", Code::ConfigBadPath),
         ("api.max_message", Code::ConfigBadSize),
         ("api.keepalive_every", Code::ConfigBadDuration),
@@ -87,7 +89,7 @@ fn every_error_of_all_files_is_told_at_once_with_its_file_key_and_value() {
     ] {
         assert!(seen.contains(&expected), "{expected:?} is missing in {seen:?}");
     }
-    assert_eq!(errors.len(), 8, "{seen:?}");
+    assert_eq!(errors.len(), 9, "{seen:?}");
     let timing = errors.iter().find(|e| e.key == "driver.timing_percent").unwrap();
     assert!(timing.file.as_ref().unwrap().ends_with("k.toml.d/10-extra.toml"));
     assert_eq!(timing.value.as_deref(), Some("0"));

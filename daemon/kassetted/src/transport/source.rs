@@ -5,6 +5,7 @@
 
 use super::presence::{Identity, present_now, usb_port_path};
 use super::{serial, tcp};
+use crate::locks::{HostLocks, LockError, LockFile};
 use async_trait::async_trait;
 use kassette_core::parts::{Port, PortAddress, PortError, PortMap, PortPresence, PortSource};
 use std::collections::BTreeMap;
@@ -42,13 +43,14 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub struct HostPorts {
     shared: Arc<Shared>,
+    locks: Arc<HostLocks>,
     lookout: AbortHandle,
 }
 
 impl HostPorts {
-    /// A source with no port allowed; its look-out runs in the present runtime.
+    /// A source with no port allowed; its look-out runs in the present runtime. Ports are locked host-wide while open.
     #[must_use]
-    pub fn start() -> Self {
+    pub fn start(locks: Arc<HostLocks>) -> Self {
         let (ports, _) = watch::channel(PortMap::default());
         let shared = Arc::new(Shared {
             known: Mutex::default(),
@@ -57,7 +59,7 @@ impl HostPorts {
             look: Notify::new(),
         });
         let lookout = tokio::spawn(look_out(Arc::clone(&shared))).abort_handle();
-        Self { shared, lookout }
+        Self { shared, locks, lookout }
     }
 }
 
@@ -191,10 +193,22 @@ impl PortSource for HostPorts {
 
     async fn open(&self, address: &PortAddress, generation: u64) -> Result<Box<dyn Port>, PortError> {
         let before = self.shared.check(address, generation)?;
+        let lock = self.locks.take_port(&device_name(address, before)).map_err(|error| {
+            let reason = match error {
+                LockError::Held(holder) => format!("it is held by {holder}"),
+                LockError::Unusable { .. } => error.to_string(),
+            };
+            PortError::Refused {
+                address: address.clone(),
+                reason,
+            }
+        })?;
+        let shared = Arc::clone(&self.shared);
         let lease = Lease {
-            shared: Arc::clone(&self.shared),
+            shared,
             address: address.clone(),
             generation,
+            _lock: lock,
         };
         let port: Box<dyn Port> = match address {
             PortAddress::Serial(path) => Box::new(serial::open(path.clone(), lease).await?),
@@ -209,12 +223,21 @@ impl PortSource for HostPorts {
     }
 }
 
-/// Ties an open port to the generation it was opened under.
+/// What names the device behind an address for every program of this host, whichever path it was reached by.
+fn device_name(address: &PortAddress, identity: Identity) -> String {
+    match identity {
+        Identity::Device { fs, device, .. } => format!("{fs:x}-{device:x}"),
+        Identity::Network => address.to_string(),
+    }
+}
+
+/// Ties an open port to the generation it was opened under, and holds its lock.
 #[derive(Debug)]
 pub(super) struct Lease {
     shared: Arc<Shared>,
     pub(super) address: PortAddress,
     generation: u64,
+    _lock: LockFile,
 }
 
 impl Lease {

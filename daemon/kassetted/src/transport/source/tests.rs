@@ -5,6 +5,16 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+/// Ports with locks in a folder of their own.
+fn ports_of(holder: &str) -> (HostPorts, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (ports_in(folder.path(), holder), folder)
+}
+
+fn ports_in(folder: &Path, holder: &str) -> HostPorts {
+    HostPorts::start(Arc::new(HostLocks::new(folder.to_owned(), holder.to_owned())))
+}
+
 struct Pty {
     master: std::fs::File,
     slave: OwnedFd,
@@ -48,7 +58,7 @@ async fn a_link_that_leads_to_another_device_is_another_generation_and_the_older
     let (first, second) = (Pty::new(), Pty::new());
     let link = folder.path().join("reg1");
     symlink(first.path(), &link).unwrap();
-    let source = HostPorts::start();
+    let (source, _locks) = ports_of("this test");
     let mut ports = source.watch();
     let address = address(&link);
     source.allow(vec![address.clone()]);
@@ -78,7 +88,7 @@ async fn a_link_that_leads_to_another_device_is_another_generation_and_the_older
 async fn bytes_pass_both_ways_and_a_closed_other_end_is_the_end_of_the_stream() {
     let mut pty = Pty::new();
     let path = pty.path();
-    let source = HostPorts::start();
+    let (source, _locks) = ports_of("this test");
     let mut ports = source.watch();
     let address = address(&path);
     source.allow(vec![address.clone()]);
@@ -101,7 +111,7 @@ async fn bytes_pass_both_ways_and_a_closed_other_end_is_the_end_of_the_stream() 
 #[tokio::test]
 async fn what_was_received_and_not_read_is_dropped_by_discard() {
     let mut pty = Pty::new();
-    let source = HostPorts::start();
+    let (source, _locks) = ports_of("this test");
     let mut ports = source.watch();
     let address = address(&pty.path());
     source.allow(vec![address.clone()]);
@@ -120,25 +130,43 @@ async fn what_was_received_and_not_read_is_dropped_by_discard() {
     assert_eq!(&got[..read], b"new");
 }
 
-#[tokio::test]
-async fn an_open_port_is_busy_for_everybody_else() {
-    let pty = Pty::new();
-    let source = HostPorts::start();
+async fn opened(source: &HostPorts, address: &PortAddress) -> Result<Box<dyn Port>, PortError> {
     let mut ports = source.watch();
-    let address = address(&pty.path());
     source.allow(vec![address.clone()]);
-    let first = generation(&until(&mut ports, |p| p.contains_key(&address)).await, &address).unwrap();
-    let _held = source.open(&address, first).await.unwrap();
-    assert_eq!(
-        source.open(&address, first).await.map(|_| ()).unwrap_err(),
-        PortError::Busy(address)
+    let generation = generation(&until(&mut ports, |p| p.contains_key(address)).await, address).unwrap();
+    source.open(address, generation).await
+}
+
+#[tokio::test]
+async fn a_port_that_another_daemon_drives_is_refused_with_its_name_by_whatever_path() {
+    let (pty, locks) = (Pty::new(), tempfile::tempdir().unwrap());
+    let by_id = locks.path().join("by-id");
+    symlink(pty.path(), &by_id).unwrap();
+    let (first, second) = (
+        ports_in(locks.path(), "kassetted pid 7"),
+        ports_in(locks.path(), "another"),
     );
+    let held = opened(&first, &address(&pty.path())).await.unwrap();
+    let refused = opened(&second, &address(&by_id)).await.map(|_| ()).unwrap_err();
+    assert!(refused.to_string().contains("held by kassetted pid 7"), "{refused}");
+    drop(held);
+    opened(&second, &address(&by_id)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_port_that_a_program_without_locks_has_open_is_busy() {
+    let pty = Pty::new();
+    let (other, _other_locks) = ports_of("one");
+    let _held = opened(&other, &address(&pty.path())).await.unwrap();
+    let (source, _locks) = ports_of("locks elsewhere");
+    let busy = opened(&source, &address(&pty.path())).await.map(|_| ()).unwrap_err();
+    assert_eq!(busy, PortError::Busy(address(&pty.path())));
 }
 
 #[tokio::test]
 async fn a_port_that_no_slot_names_is_never_opened() {
     let pty = Pty::new();
-    let source = HostPorts::start();
+    let (source, _locks) = ports_of("this test");
     let address = address(&pty.path());
     for generation in 0..3 {
         let refused = source.open(&address, generation).await.map(|_| ()).unwrap_err();
@@ -159,7 +187,7 @@ async fn a_port_that_no_slot_names_is_never_opened() {
 async fn a_register_on_the_network_is_always_present_and_gets_a_new_generation_after_its_end() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = PortAddress::Tcp(listener.local_addr().unwrap().to_string());
-    let source = HostPorts::start();
+    let (source, _locks) = ports_of("this test");
     let mut ports = source.watch();
     source.allow(vec![address.clone()]);
     let first = generation(&until(&mut ports, |p| p.contains_key(&address)).await, &address).unwrap();

@@ -279,7 +279,22 @@ async fn open_journal(host: &Host) -> Result<Journal, JournalError> {
 async fn read_only(host: &Host, reason: Reason, incoming: Incoming, signals: &mut Signals) -> Result<Exit, RunError> {
     tracing::error!(code = %reason.code, detail = %reason.detail, next = reason.code.next_step_en(), "up, read-only: no lane starts");
     tell_ready(host, None, Some(reason.code));
-    degraded::serve(&reason, &host.config.api.limits, incoming, signals.stop()).await?;
+    let (shut, shutdown) = oneshot::channel::<()>();
+    let limits = host.config.api.limits;
+    let serving = degraded::serve(&reason, &limits, incoming, async move {
+        shutdown.await.ok();
+    });
+    tokio::pin!(serving);
+    tokio::select! {
+        biased;
+        () = signals.stop() => {}
+        result = &mut serving => return result.map(|()| Exit::TryLater).map_err(RunError::from),
+    }
+    drop(shut);
+    // A client that does not read its goodbye must not hold the end of the process.
+    if let Ok(result) = tokio::time::timeout(LAST_CALLS, serving).await {
+        result?;
+    }
     Ok(Exit::Done)
 }
 

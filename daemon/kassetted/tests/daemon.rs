@@ -139,6 +139,7 @@ async fn it_starts_answers_over_its_socket_and_ends_with_sigterm_leaving_no_sock
     let mut rack = RackServiceClient::new(channel(place.socket("run")).await);
     let told = rack.get_rack(GetRackRequest::default()).await.unwrap().into_inner();
     assert_eq!(told.rack.unwrap().rack_id, "K1");
+    drop(rack);
     daemon.signal(Signal::SIGTERM);
     let (status, words) = daemon.end();
     assert_eq!(status.code(), Some(0), "{words}");
@@ -216,6 +217,7 @@ async fn on_a_damaged_journal_it_is_up_and_says_so_and_does_not_touch_the_file()
     );
     let verdict = kassetted(&["journal", "verify"], &config).output().unwrap();
     assert_eq!(verdict.status.code(), Some(1), "{verdict:?}");
+    drop(rack);
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.end().0.code(), Some(0));
     assert_eq!(fs::read(&journal).unwrap(), bytes);

@@ -46,6 +46,13 @@ struct Loaded {
     order: ReceiptOrder,
 }
 
+/// A job whose intent is durable. The intent is kept as it was begun: its baseline is the FN's last number before the
+/// first byte, whatever is read of the FN afterwards.
+struct Begun {
+    loaded: Loaded,
+    intent: OpenIntent,
+}
+
 impl Session<'_> {
     /// Makes a job, and then the next for as long as jobs wait.
     pub(super) async fn work(&mut self, taken: Taken) -> Result<(), SessionEnd> {
@@ -56,15 +63,23 @@ impl Session<'_> {
         if !self.baseline_is_fresh(&loaded.taken).await? {
             return Ok(());
         }
+        if self.actor.over() {
+            self.put_back(loaded.taken, None);
+            return Err(SessionEnd::Over);
+        }
         let order = self.begin_order(&loaded);
-        let begun = self.shared.commit(Command::Begin(Box::new(order))).await;
-        let mut current = match begun {
-            Ok(ReplyBody::Begun { intent, .. }) => Some((loaded, intent)),
-            Ok(_) => return Err(NotWritten::Refused(Code::InternalFault, "no attempt began".into()).into()),
+        let begun = match self.shared.commit(Command::Begin(Box::new(order.clone()))).await {
+            Ok(ReplyBody::Begun { intent, .. }) => Ok(intent),
+            Ok(_) => Err(NotWritten::Refused(Code::InternalFault, "no attempt began".into())),
+            Err(error) => Err(error),
+        };
+        let intent = match begun {
+            Ok(intent) => open_intent(order, &loaded, intent),
             Err(error) => return Err(self.not_begun(loaded.taken, error).await),
         };
-        while let Some((loaded, intent)) = current {
-            current = Box::pin(self.attempt(loaded, intent)).await?;
+        let mut current = Some(Begun { loaded, intent });
+        while let Some(begun) = current {
+            current = Box::pin(self.attempt(begun)).await?;
         }
         self.shared.publish(&self.actor.label, |unit| unit.job = None);
         Ok(())
@@ -189,71 +204,42 @@ impl Session<'_> {
         }
     }
 
-    fn open_intent(&self, loaded: &Loaded, intent: i64) -> OpenIntent {
-        let order = self.begin_order(loaded);
-        OpenIntent {
-            intent,
-            kind: order.kind,
-            register: order.register,
-            fn_number: order.fn_number,
-            baseline: order.baseline,
-            job: order.job,
-            tenant: Some(loaded.job.tenant.clone()),
-            job_key: order.job_key,
-            key_place: order.key_place,
-        }
-    }
-
     /// One document. The intent is durable.
-    async fn attempt(&mut self, loaded: Loaded, intent: i64) -> Result<Option<(Loaded, i64)>, SessionEnd> {
+    async fn attempt(&mut self, begun: Begun) -> Result<Option<Begun>, SessionEnd> {
         self.shared.points.reach(Point::IntentDurable).await;
-        let key = loaded.job.key;
-        // Made before the first byte: whatever is read on the way, a doubt keeps the baseline of its intent.
-        let open = self.open_intent(&loaded, intent);
+        let key = begun.loaded.job.key;
         self.shared.publish(&self.actor.label, |unit| unit.job = Some(key));
-        let made = self.driver.make_receipt(&loaded.order).await;
+        let made = self.driver.make_receipt(&begun.loaded.order).await;
         self.read_at = Instant::now();
         match made {
-            Made::Good(document) => self.good(loaded, open, document).await,
-            Made::Refused(refusal) => self.refused(loaded, open, refusal).await,
+            Made::Good(document) => self.good(begun, document).await,
+            Made::Refused(refusal) => self.refused(begun, refusal).await,
             Made::Broken(broken) => {
                 let device = DeviceFault {
                     command: broken.command.clone(),
                     device_code: None,
                 };
                 let reason = Reason::new(broken.code, format!("{}: {}", broken.command, broken.text));
-                Err(self.doubt_job(loaded, open, reason, Some(device)).await)
+                Err(self.doubt_job(begun, reason, Some(device)).await)
             }
         }
     }
 
-    async fn doubt_job(
-        &mut self,
-        loaded: Loaded,
-        open: OpenIntent,
-        reason: Reason,
-        device: Option<DeviceFault>,
-    ) -> SessionEnd {
-        self.fall_into_doubt(open, Some(loaded.taken), reason, device).await
+    async fn doubt_job(&mut self, begun: Begun, reason: Reason, device: Option<DeviceFault>) -> SessionEnd {
+        self.fall_into_doubt(begun.intent, Some(begun.loaded.taken), reason, device)
+            .await
     }
 
     /// A good answer counts only if its number is the one the attempt explains.
-    async fn good(
-        &mut self,
-        loaded: Loaded,
-        open: OpenIntent,
-        made: MadeDocument,
-    ) -> Result<Option<(Loaded, i64)>, SessionEnd> {
-        let baseline = open.baseline;
+    async fn good(&mut self, begun: Begun, made: MadeDocument) -> Result<Option<Begun>, SessionEnd> {
+        let baseline = begun.intent.baseline;
         if Some(made.fd) != baseline.next() {
             let text = format!("the answer names document {}, the last one was {baseline}", made.fd);
-            return Err(self
-                .doubt_job(loaded, open, Reason::new(Code::DoubtOpen, text), None)
-                .await);
+            return Err(self.doubt_job(begun, Reason::new(Code::DoubtOpen, text), None).await);
         }
-        let evidence = match self.answer_evidence(&loaded, &made).await {
+        let evidence = match self.answer_evidence(&begun.loaded, &made).await {
             Ok(evidence) => evidence,
-            Err(reason) => return Err(self.doubt_job(loaded, open, reason, None).await),
+            Err(reason) => return Err(self.doubt_job(begun, reason, None).await),
         };
         self.shared.points.reach(Point::OutcomeBefore).await;
         self.status.fn_state.last_fd = made.fd;
@@ -261,7 +247,7 @@ impl Session<'_> {
         self.status.shift.receipts = evidence.number_in_shift;
         self.faults_in_row = 0;
         self.actor.calm();
-        self.completed(loaded, open.intent, evidence).await
+        self.completed(begun, evidence).await
     }
 
     async fn answer_evidence(&mut self, loaded: &Loaded, made: &MadeDocument) -> Result<Evidence, Reason> {
@@ -286,15 +272,10 @@ impl Session<'_> {
     }
 
     /// Commits the outcome; together with the next intent if a job waits at this moment.
-    async fn completed(
-        &mut self,
-        loaded: Loaded,
-        intent: i64,
-        evidence: Evidence,
-    ) -> Result<Option<(Loaded, i64)>, SessionEnd> {
+    async fn completed(&mut self, begun: Begun, evidence: Evidence) -> Result<Option<Begun>, SessionEnd> {
         let text = format!("document {} of FN {}", evidence.fd, evidence.fn_number);
         let end = EndIntent {
-            intent,
+            intent: begun.intent.intent,
             last_fd: evidence.fd,
             verdict: Verdict::Made(Box::new(evidence)),
             job_end: JobEnd::Completed,
@@ -305,39 +286,56 @@ impl Session<'_> {
             at: self.shared.now(),
         };
         let next = self.next_job().await;
-        let order = next.as_ref().map(|next| Box::new(self.begin_order(next)));
-        let reply = self
-            .shared
-            .commit_until_done(Command::End(Box::new(end), order))
-            .await?;
+        let order = next.as_ref().map(|next| self.begin_order(next));
+        let command = Command::End(Box::new(end), order.clone().map(Box::new));
+        let reply = match self.shared.commit_until_done(command).await {
+            Ok(reply) => reply,
+            Err(error) => return Err(self.not_ended(begun, next, error).await),
+        };
         self.shared.points.reach(Point::OutcomeDurable).await;
         let event = Event::new(Severity::Info, "a receipt was made").register(&self.adoption.register);
         self.shared.tell(
             event
                 .fn_number(&self.adoption.fn_number)
-                .job(loaded.job.key)
+                .job(begun.loaded.job.key)
                 .detail(text),
         );
         self.publish_device();
-        match (next, reply) {
-            (
-                Some(next),
-                ReplyBody::Ended {
-                    next: Some((intent, _)),
-                    ..
-                },
-            ) => Ok(Some((next, intent))),
-            (Some(next), _) => {
+        let Some((next, order)) = next.zip(order) else {
+            return Ok(None);
+        };
+        match reply {
+            ReplyBody::Ended {
+                next: Some((intent, _)),
+                ..
+            } => Ok(Some(Begun {
+                intent: open_intent(order, &next, intent),
+                loaded: next,
+            })),
+            _ => {
                 self.put_back(next.taken, None);
                 Ok(None)
             }
-            (None, _) => Ok(None),
+        }
+    }
+
+    /// The outcome is not on the disk. If the journal refused it, the lane must not go on: it is a doubt, and the FN
+    /// explains the document again.
+    async fn not_ended(&mut self, begun: Begun, next: Option<Loaded>, error: NotWritten) -> SessionEnd {
+        if let Some(next) = next {
+            self.put_back(next.taken, None);
+        }
+        match error {
+            NotWritten::Refused(code, text) => self.doubt_job(begun, Reason::new(code, text), None).await,
+            NotWritten::Full | NotWritten::Stopped => error.into(),
         }
     }
 
     /// The next job, if one waits now and this unit may go on without a look at it first.
     async fn next_job(&mut self) -> Option<Loaded> {
-        if self.actor.over() || self.driver.shared_medium() || self.ready() != Ready::Yes {
+        // A new plan is looked at before the next job, also when the queue is never empty.
+        let unchanged = self.shared.plan.borrow().version == self.plan_version;
+        if self.actor.over() || !unchanged || self.driver.shared_medium() || self.ready() != Ready::Yes {
             return None;
         }
         let taken = self.shared.dispatch.try_take(&self.facts())?;
@@ -347,12 +345,8 @@ impl Session<'_> {
 
     /// A refusal ends the attempt only if the table says that the FN was not asked to sign, and the FN's last number,
     /// read after that answer, still equals the baseline.
-    async fn refused(
-        &mut self,
-        loaded: Loaded,
-        open: OpenIntent,
-        refusal: Refusal,
-    ) -> Result<Option<(Loaded, i64)>, SessionEnd> {
+    async fn refused(&mut self, begun: Begun, refusal: Refusal) -> Result<Option<Begun>, SessionEnd> {
+        let baseline = begun.intent.baseline;
         let device = DeviceFault {
             command: refusal.command.clone(),
             device_code: Some(refusal.device_code),
@@ -362,8 +356,8 @@ impl Session<'_> {
             refusal.command, refusal.device_code, refusal.text
         );
         let reason = Reason::new(refusal.code, text);
-        if !refusal.before_signing || !self.unchanged_since(open.baseline).await {
-            return Err(self.doubt_job(loaded, open, reason, Some(device)).await);
+        if !refusal.before_signing || !self.unchanged_since(baseline).await {
+            return Err(self.doubt_job(begun, reason, Some(device)).await);
         }
         self.faults_in_row += 1;
         let job_end = if refusal.about == About::Document {
@@ -371,7 +365,8 @@ impl Session<'_> {
         } else {
             JobEnd::Again
         };
-        self.end_not_made(open.intent, loaded.taken, reason.clone(), Some(device), job_end, None)
+        let Begun { loaded, intent } = begun;
+        self.end_not_made(intent.intent, loaded.taken, reason.clone(), Some(device), job_end, None)
             .await?;
         self.shared.publish(&self.actor.label, |unit| unit.job = None);
         if job_end == JobEnd::Refused {
@@ -486,6 +481,20 @@ impl Session<'_> {
         self.shared.tell(event.job(taken.job.key).detail(&reason.detail));
         self.shared.dispatch.put(taken, None, true);
         Ok(())
+    }
+}
+
+fn open_intent(order: BeginIntent, loaded: &Loaded, intent: i64) -> OpenIntent {
+    OpenIntent {
+        intent,
+        kind: order.kind,
+        register: order.register,
+        fn_number: order.fn_number,
+        baseline: order.baseline,
+        job: order.job,
+        tenant: Some(loaded.job.tenant.clone()),
+        job_key: order.job_key,
+        key_place: order.key_place,
     }
 }
 

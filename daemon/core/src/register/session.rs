@@ -85,7 +85,7 @@ pub(super) struct Session<'a> {
     resource_at: Instant,
     pub(super) shift_opened: Option<LocalTime>,
     pub(super) faults_in_row: u32,
-    plan_version: u64,
+    pub(super) plan_version: u64,
     _locks: (LockGuard, LockGuard),
 }
 

@@ -120,6 +120,6 @@ fn two_deaths_in_a_row_at_the_closing_command_make_one_document() {
         Point::OutcomeBefore,
         Point::OutcomeDurable,
     ] {
-        tell_twice(3, &[(point, 1), (point, 1), (point, 2)]);
+        tell_twice(3, &[(point, 1), (point, 1)]);
     }
 }

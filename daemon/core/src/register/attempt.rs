@@ -245,7 +245,6 @@ impl Session<'_> {
         self.status.fn_state.last_fd = made.fd;
         self.status.fn_state.last_time = Some(evidence.time);
         self.status.shift.receipts = evidence.number_in_shift;
-        self.faults_in_row = 0;
         self.actor.calm();
         self.completed(begun, evidence).await
     }
@@ -359,7 +358,6 @@ impl Session<'_> {
         if !refusal.before_signing || !self.unchanged_since(baseline).await {
             return Err(self.doubt_job(begun, reason, Some(device)).await);
         }
-        self.faults_in_row += 1;
         let job_end = if refusal.about == About::Document {
             JobEnd::Refused
         } else {
@@ -405,7 +403,7 @@ impl Session<'_> {
                 Some(SessionEnd::Isolated { retry: None })
             }
             Code::FnFault | Code::FnPhase => Some(self.isolate(reason).await),
-            _ if self.faults_in_row >= FAULTS_MAX => {
+            _ if self.actor.refused() >= FAULTS_MAX => {
                 let text = format!("{FAULTS_MAX} refusals in a row, the last: {}", reason.detail);
                 Some(self.isolate(Reason::new(Code::RegisterFault, text)).await)
             }

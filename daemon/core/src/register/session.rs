@@ -36,7 +36,7 @@ const RESOURCE_EVERY: Duration = Duration::from_secs(600);
 pub(super) const LOCK_AGAIN: Duration = Duration::from_secs(5);
 /// Pause before an unreadable doubt is looked at again although it waits for a person.
 const MANUAL_AGAIN: Duration = Duration::from_secs(60);
-/// Refusals of a device in a row, on different jobs or not, until it is isolated.
+/// Refusals for the device's own sake in a row, on different jobs or not, until it is isolated.
 pub(super) const FAULTS_MAX: u32 = 3;
 
 /// How a session ended.
@@ -84,7 +84,6 @@ pub(super) struct Session<'a> {
     pub(super) resource: FnResource,
     resource_at: Instant,
     pub(super) shift_opened: Option<LocalTime>,
-    pub(super) faults_in_row: u32,
     pub(super) plan_version: u64,
     _locks: (LockGuard, LockGuard),
 }
@@ -150,7 +149,6 @@ impl<'a> Session<'a> {
             resource,
             resource_at: now,
             shift_opened: None,
-            faults_in_row: 0,
             plan_version,
             _locks: locks,
         };
@@ -355,6 +353,7 @@ impl<'a> Session<'a> {
 
     /// Isolates the unit until a person acts.
     pub(super) async fn isolate(&mut self, reason: Reason) -> SessionEnd {
+        self.actor.forgive();
         self.actor.enter(UnitState::Quarantined, reason).await;
         SessionEnd::Isolated { retry: None }
     }

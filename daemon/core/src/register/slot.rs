@@ -31,6 +31,8 @@ pub struct SlotActor {
     state: UnitState,
     who: (Option<RegisterId>, Option<FnNumber>),
     pause: Duration,
+    /// Refusals of the device in a row. Each ends its session, so that they are counted here.
+    refusals: u32,
 }
 
 /// Why a slot's loop goes on waiting.
@@ -78,6 +80,7 @@ impl SlotActor {
             state: UnitState::Lost,
             who: (None, None),
             pause: PAUSE_FIRST,
+            refusals: 0,
         }
     }
 
@@ -124,6 +127,18 @@ impl SlotActor {
     /// The device did its work: the next failure is a first one.
     pub(super) fn calm(&mut self) {
         self.pause = PAUSE_FIRST;
+        self.refusals = 0;
+    }
+
+    /// The device refused a document for what it is itself; how many times in a row now.
+    pub(super) fn refused(&mut self) -> u32 {
+        self.refusals = self.refusals.saturating_add(1);
+        self.refusals
+    }
+
+    /// The unit was isolated: whoever lets it back in begins to count anew.
+    pub(super) fn forgive(&mut self) {
+        self.refusals = 0;
     }
 
     /// Something failed: wait longer before the next try.

@@ -175,10 +175,10 @@ thread_local! {
 }
 
 fn note(event: TraceEvent<'_>) {
-    if let TraceEvent::Stmt(_, text) = event {
-        if !text.starts_with("--") {
-            SEEN.with_borrow_mut(|seen| seen.insert(text.to_owned()));
-        }
+    if let TraceEvent::Stmt(_, text) = event
+        && !text.starts_with("--")
+    {
+        SEEN.with_borrow_mut(|seen| seen.insert(text.to_owned()));
     }
 }
 

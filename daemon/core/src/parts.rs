@@ -260,11 +260,12 @@ pub struct SecretsError {
 /// Where secrets come from.
 #[async_trait]
 pub trait Secrets: Send + Sync {
-    /// The keys of a tenant, made and kept at first need; durable before this returns.
+    /// The keys of a tenant; durable before this returns. They are made at first need, and only while the journal has no
+    /// job of the tenant: with new keys every known key of a client would seem to have other content.
     ///
     /// # Errors
-    /// [`SecretsError`] when they can neither be read nor kept.
-    async fn tenant_keys(&self, tenant: &Inn) -> Result<TenantKeys, SecretsError>;
+    /// [`SecretsError`] when they can neither be read nor kept, or are lost.
+    async fn tenant_keys(&self, tenant: &Inn, has_jobs: bool) -> Result<TenantKeys, SecretsError>;
 }
 
 /// Whether to go on after a named point.

@@ -43,6 +43,12 @@ pub enum KeyFileError {
         /// What is wrong, without its content.
         reason: &'static str,
     },
+    /// The journal has jobs of the tenant, and the keys they were hashed with are gone.
+    #[error("{code}: {path} is gone although the journal has jobs of this tenant; restore it from the backup that belongs to this journal", code = Code::KeysMissing)]
+    Lost {
+        /// Where the file should be.
+        path: PathBuf,
+    },
     /// The operating system refused.
     #[error("{path}: {source}")]
     Io {
@@ -115,9 +121,9 @@ impl KeyFolder {
 
 #[async_trait]
 impl Secrets for KeyFolder {
-    async fn tenant_keys(&self, tenant: &Inn) -> Result<TenantKeys, SecretsError> {
+    async fn tenant_keys(&self, tenant: &Inn, has_jobs: bool) -> Result<TenantKeys, SecretsError> {
         let (inner, inn) = (Arc::clone(&self.inner), tenant.clone());
-        let keys = tokio::task::spawn_blocking(move || inner.keys(&inn)).await;
+        let keys = tokio::task::spawn_blocking(move || inner.keys(&inn, has_jobs)).await;
         let failed = |reason| SecretsError {
             tenant: tenant.clone(),
             reason,
@@ -129,7 +135,7 @@ impl Secrets for KeyFolder {
 
 impl Inner {
     /// Under the lock from end to end: two first needs of one tenant make one key.
-    fn keys(&self, tenant: &Inn) -> Result<TenantKeys, KeyFileError> {
+    fn keys(&self, tenant: &Inn, has_jobs: bool) -> Result<TenantKeys, KeyFileError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(keys) = known.get(tenant) {
             return Ok(keys.clone());
@@ -137,6 +143,9 @@ impl Inner {
         let path = self.folder.join(tenant.as_str());
         let keys = match self.read(&path, tenant) {
             Err(KeyFileError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                if has_jobs {
+                    return Err(KeyFileError::Lost { path });
+                }
                 self.make(&path, tenant)?;
                 self.read(&path, tenant)?
             }
@@ -283,12 +292,12 @@ mod tests {
     #[tokio::test]
     async fn keys_are_made_once_and_are_the_same_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let first = folder_in(&dir).tenant_keys(&tenant()).await.unwrap();
-        let again = folder_in(&dir).tenant_keys(&tenant()).await.unwrap();
+        let first = folder_in(&dir).tenant_keys(&tenant(), false).await.unwrap();
+        let again = folder_in(&dir).tenant_keys(&tenant(), false).await.unwrap();
         assert_eq!((first.content, first.contacts), (again.content, again.contacts));
         assert_ne!(first.content, first.contacts);
         let other = folder_in(&dir)
-            .tenant_keys(&"7707083893".parse().unwrap())
+            .tenant_keys(&"7707083893".parse().unwrap(), false)
             .await
             .unwrap();
         assert_ne!(first.content, other.content);
@@ -302,26 +311,34 @@ mod tests {
     #[tokio::test]
     async fn files_and_folder_are_private_and_refused_when_they_are_not() {
         let dir = tempfile::tempdir().unwrap();
-        folder_in(&dir).tenant_keys(&tenant()).await.unwrap();
+        folder_in(&dir).tenant_keys(&tenant(), false).await.unwrap();
         let (folder, file) = (dir.path().join("keys"), dir.path().join("keys/7704358518"));
         assert_eq!(std::fs::metadata(&folder).unwrap().mode() & 0o7777, 0o700);
         assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
         mode(&file, 0o640);
-        let refused = folder_in(&dir).tenant_keys(&tenant()).await.unwrap_err();
+        let refused = folder_in(&dir).tenant_keys(&tenant(), false).await.unwrap_err();
         assert!(refused.reason.contains("CONFIG_SECRET_EXPOSED"), "{}", refused.reason);
         assert!(matches!(folder_in(&dir).check(), Err(KeyFileError::Exposed { .. })));
         mode(&file, 0o600);
         mode(&folder, 0o750);
-        assert!(folder_in(&dir).tenant_keys(&tenant()).await.is_err());
+        assert!(folder_in(&dir).tenant_keys(&tenant(), false).await.is_err());
         assert!(matches!(folder_in(&dir).check(), Err(KeyFileError::Exposed { .. })));
         mode(&folder, 0o700);
         folder_in(&dir).check().unwrap();
     }
 
     #[tokio::test]
+    async fn lost_keys_of_a_tenant_with_jobs_are_an_error_and_no_new_ones_are_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = folder_in(&dir).tenant_keys(&tenant(), true).await.unwrap_err();
+        assert!(refused.reason.contains(Code::KeysMissing.as_str()), "{refused}");
+        assert!(folder_in(&dir).tenant_keys(&tenant(), true).await.is_err());
+    }
+
+    #[tokio::test]
     async fn a_damaged_key_is_never_replaced_by_a_new_one() {
         let dir = tempfile::tempdir().unwrap();
-        folder_in(&dir).tenant_keys(&tenant()).await.unwrap();
+        folder_in(&dir).tenant_keys(&tenant(), false).await.unwrap();
         let file = dir.path().join("keys/7704358518");
         let good = std::fs::read_to_string(&file).unwrap();
         for bad in [
@@ -331,7 +348,7 @@ mod tests {
             &good[..good.len() - 9],
         ] {
             std::fs::write(&file, bad).unwrap();
-            let refused = folder_in(&dir).tenant_keys(&tenant()).await.unwrap_err();
+            let refused = folder_in(&dir).tenant_keys(&tenant(), false).await.unwrap_err();
             assert!(refused.reason.contains("KEYS_MISSING"), "{}", refused.reason);
             assert_eq!(std::fs::read_to_string(&file).unwrap(), *bad);
         }

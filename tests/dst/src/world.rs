@@ -450,7 +450,7 @@ impl Port for SimulatedPort {
 
 #[async_trait]
 impl Secrets for World {
-    async fn tenant_keys(&self, tenant: &Inn) -> Result<TenantKeys, SecretsError> {
+    async fn tenant_keys(&self, tenant: &Inn, _has_jobs: bool) -> Result<TenantKeys, SecretsError> {
         let key = |what: &str| -> [u8; 32] { Sha256::digest(format!("{what} {tenant}")).into() };
         Ok(TenantKeys {
             content: key("content"),

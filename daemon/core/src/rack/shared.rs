@@ -8,7 +8,7 @@ use crate::dispatch::policy::{Needs, Waiting, faults_of};
 use crate::dispatch::{Dispatch, Taken};
 use crate::domain::device::Registration;
 use crate::domain::error::{RackError, Reason};
-use crate::domain::job::Job;
+use crate::domain::job::{Job, JobFilter};
 use crate::domain::plan::{CheckedPlan, RackPlan};
 use crate::domain::snapshot::{JournalHealth, RackSnapshot, UnitSnapshot};
 use crate::journal::{Command, Commit, OpenIntent, Query, ReadError, ReplyBody, Rows, StoredJob};
@@ -209,7 +209,19 @@ impl Shared {
         if let Some(keys) = lock(&self.keys).get(tenant) {
             return Ok(keys.clone());
         }
-        let keys = self.parts.secrets.tenant_keys(tenant).await;
+        let filter = JobFilter {
+            tenant: Some(tenant.clone()),
+            ..JobFilter::default()
+        };
+        let first = self
+            .read(Query::Jobs {
+                filter,
+                after: None,
+                limit: 1,
+            })
+            .await?;
+        let has_jobs = matches!(first, Rows::Jobs(page) if !page.rows.is_empty());
+        let keys = self.parts.secrets.tenant_keys(tenant, has_jobs).await;
         let keys = keys.map_err(|error| RackError::new(Code::KeysMissing, error))?;
         lock(&self.keys).insert(tenant.clone(), keys.clone());
         Ok(keys)

@@ -1,5 +1,10 @@
 //! The shipped binary as its host sees it: start, refusals, answers, stop.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test like the tests themselves"
+)]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,10 @@
 //! What the committer answered as durable is in the journal after kill -9 (promise K4).
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test like the tests themselves"
+)]
+
 use kassette_core::domain::snapshot::RackKind;
 use kassette_core::journal::{ApplyPlan, Command as Change, Commit, Committer as _, Query, ReplyBody, Rows};
 use kassette_core::journal::{Store, StoreConfig, StoreReader};

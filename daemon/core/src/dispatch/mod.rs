@@ -3,6 +3,7 @@
 //! Owns: which jobs wait, in memory; the journal holds them durably.
 //! Must never: hand one job to two units, or lose one that the journal has.
 
+pub mod coverage;
 pub mod policy;
 
 use crate::domain::job::Priority;

@@ -8,8 +8,7 @@
 use super::INTAKE_MAX;
 use super::orders::{self, AppliedPlan, ApplyOrder};
 use super::shared::{NotWritten, Shared};
-use crate::dispatch::policy::{Needs, covers};
-use crate::domain::device::Registration;
+use crate::dispatch::coverage::{context, covered};
 use crate::domain::error::{RackError, Reason};
 use crate::domain::job::{Job, JobSelect, SubmitOrder, Submitted};
 use crate::journal::{AcceptJob, Command, Query, ReplyBody, Rows, StoredJob};
@@ -18,10 +17,11 @@ use kassette_receipts::capability;
 use kassette_receipts::hash::{ContentHash, HashKey};
 use kassette_receipts::job_key::{JobKey, SubmissionHash};
 use kassette_receipts::model::Receipt;
-use kassette_receipts::rules::{self, Limits, RegistrationFacts, RuleContext, Violation};
+use kassette_receipts::rules::{self, Violation};
 use kassette_wire::codes::Code;
 use kassette_wire::value::{Inn, LocalTime};
 use std::sync::Arc;
+use time::Date;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -191,10 +191,11 @@ fn check_receipt(shared: &Shared, order: &SubmitOrder) -> Result<(), RackError> 
 
 /// Every rule the receipt breaks, seen without a registration.
 pub(super) fn violations(shared: &Shared, tenant: &Inn, receipt: &Receipt) -> Vec<Violation> {
-    rules::check(receipt, &context(shared, tenant, None))
+    rules::check(receipt, &context(tenant, today(shared, tenant), None))
 }
 
-fn context(shared: &Shared, tenant: &Inn, registration: Option<RegistrationFacts>) -> RuleContext {
+/// The civil day that a document of this tenant would carry.
+fn today(shared: &Shared, tenant: &Inn) -> Date {
     let standing = shared.plan.borrow().clone();
     let zone = standing
         .checked
@@ -204,13 +205,7 @@ fn context(shared: &Shared, tenant: &Inn, registration: Option<RegistrationFacts
         .map(|a| a.zone_minutes);
     let today = LocalTime::at_zone(shared.now().seconds(), zone.unwrap_or(DEFAULT_ZONE_MINUTES));
     // A host clock outside the calendar judges by its first day: rules of today then refuse.
-    let today = today.map_or(time::Date::MIN, |time| time.calendar().date());
-    RuleContext {
-        today,
-        tenant_inn: Some(tenant.clone()),
-        registration,
-        limits: Limits::default(),
-    }
+    today.map_or(Date::MIN, |time| time.calendar().date())
 }
 
 /// What this release does not make yet.
@@ -229,7 +224,7 @@ pub(super) fn coverage(shared: &Shared, tenant: &Inn, receipt: &Receipt) -> Resu
     let registrations = shared.registrations_of(tenant);
     let mut reasons = Vec::new();
     for registration in &registrations {
-        match covered(shared, tenant, receipt, registration) {
+        match covered(registration, tenant, receipt, today(shared, tenant)) {
             Ok(()) => return Ok(()),
             Err(reason) => reasons.push(reason),
         }
@@ -258,35 +253,6 @@ pub(super) fn coverage(shared: &Shared, tenant: &Inn, receipt: &Receipt) -> Resu
         retry_after_ms: None,
     }
     .fact("tenant", tenant))
-}
-
-fn covered(
-    shared: &Shared,
-    tenant: &Inn,
-    receipt: &Receipt,
-    registration: &Registration,
-) -> Result<(), (Reason, Vec<Violation>)> {
-    covers(registration, Needs::of(receipt)).map_err(|reason| (reason, Vec::new()))?;
-    let violations = rules::check(receipt, &context(shared, tenant, Some(facts(registration))));
-    if violations.is_empty() {
-        return Ok(());
-    }
-    let text = format!("registration {} does not cover the receipt", registration.rnm);
-    Err((Reason::new(Code::NoRegistrationCovers, text), violations))
-}
-
-fn facts(registration: &Registration) -> RegistrationFacts {
-    const AUTOMATIC: u32 = 1 << 2;
-    const INTERNET: u32 = 1 << 5;
-    RegistrationFacts {
-        inn: registration.inn.clone(),
-        tax_systems: registration.tax_systems,
-        ffd: registration.ffd,
-        internet: registration.work_mode & INTERNET != 0,
-        automatic: registration.work_mode & AUTOMATIC != 0,
-        // A register in a rack has nobody who takes coins.
-        cash_unit: false,
-    }
 }
 
 fn accept_command(shared: &Shared, order: &SubmitOrder, keys: &TenantKeys) -> Result<AcceptJob, RackError> {

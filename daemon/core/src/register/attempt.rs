@@ -18,6 +18,7 @@ use super::readiness::Ready;
 use super::recovery::read_evidence;
 use super::session::{FAULTS_MAX, Session, SessionEnd};
 use crate::dispatch::Taken;
+use crate::dispatch::coverage::covered;
 use crate::dispatch::policy::{counts_as_poison, poisoned, retry_after};
 use crate::domain::attempt::{
     About, DeviceFault, DocumentKind, Evidence, KeyPlace, Learned, Made, MadeDocument, ReceiptOrder, Refusal,
@@ -130,6 +131,17 @@ impl Session<'_> {
             key: job.key,
             key_place: KeyPlace::of(&job.receipt),
         };
+        let today = match self.host_time() {
+            Ok(time) => time.calendar().date(),
+            Err(end) => {
+                self.put_back(taken, None);
+                return Err(end);
+            }
+        };
+        if let Err((reason, _)) = covered(&self.registration, &job.tenant, &job.receipt, today) {
+            self.not_here(taken, reason).await?;
+            return Ok(None);
+        }
         if let Some((code, text)) = self.driver.cannot_make(&order, &self.registration) {
             let text = format!("{} cannot make job {}: {text}", self.adoption.register, job.key);
             self.tell(Severity::Warn, "a unit cannot make a job", Some(code), &text);
@@ -157,9 +169,10 @@ impl Session<'_> {
             reason,
             at: self.shared.now(),
         };
-        self.shared.commit_until_done(command).await?;
-        self.shared.dispatch.put(taken, None, true);
-        Ok(())
+        let written = self.shared.commit_until_done(command).await;
+        // Whatever the journal said, the job stays in the queue: its ttl ends it.
+        self.shared.dispatch.put(taken, None, written.is_ok());
+        written.map(|_| ()).map_err(SessionEnd::from)
     }
 
     /// After any gap, and always on a shared medium, the FN is read before a baseline is taken from it.
@@ -212,7 +225,7 @@ impl Session<'_> {
         let made = self.driver.make_receipt(&begun.loaded.order).await;
         self.read_at = Instant::now();
         match made {
-            Made::Good(document) => self.good(begun, document).await,
+            Made::Good(document) => Box::pin(self.good(begun, document)).await,
             Made::Refused(refusal) => self.refused(begun, refusal).await,
             Made::Broken(broken) => {
                 let device = DeviceFault {
@@ -246,7 +259,7 @@ impl Session<'_> {
         self.status.fn_state.last_time = Some(evidence.time);
         self.status.shift.receipts = evidence.number_in_shift;
         self.actor.calm();
-        self.completed(begun, evidence).await
+        Box::pin(self.completed(begun, evidence)).await
     }
 
     async fn answer_evidence(&mut self, loaded: &Loaded, made: &MadeDocument) -> Result<Evidence, Reason> {

@@ -94,7 +94,7 @@ pub async fn resolve(
     }
     let mut cancelled = false;
     for _ in 0..ROUNDS_MAX {
-        let before = idle_twice(driver, doubtful.baseline, &mut cancelled, points).await?;
+        let before = idle_twice(driver, doubtful, &mut cancelled, points).await?;
         points.reach(Point::ResolveIdle).await;
         let mut scan = Scan {
             register: doubtful.witness.register.clone(),
@@ -133,7 +133,7 @@ pub async fn resolve(
 /// not grown.
 async fn idle_twice(
     driver: &mut dyn Driver,
-    baseline: FdNumber,
+    doubtful: &Doubtful<'_>,
     cancelled: &mut bool,
     points: &FaultPoints,
 ) -> Result<Status, NotYet> {
@@ -154,15 +154,15 @@ async fn idle_twice(
                 seen = Some((times, last));
             }
             Activity::WaitsContinue => driver.finish_interrupted().await?,
-            Activity::Idle | Activity::DocumentOpen if last == baseline => {
-                driver.cancel_document().await?;
-                *cancelled = true;
-                points.reach(Point::ResolveCancelled).await;
+            Activity::Idle | Activity::DocumentOpen => {
+                if only_shift_reports(driver, doubtful, last).await? {
+                    driver.cancel_document().await?;
+                    *cancelled = true;
+                    points.reach(Point::ResolveCancelled).await;
+                }
                 seen = None;
             }
-            Activity::Idle | Activity::DocumentOpen | Activity::Busy | Activity::PaperOut | Activity::Blocked => {
-                seen = None;
-            }
+            Activity::Busy | Activity::PaperOut | Activity::Blocked => seen = None,
         }
         if Instant::now() >= until {
             let code = if status.activity == Activity::PaperOut {
@@ -177,6 +177,23 @@ async fn idle_twice(
         }
         tokio::time::sleep(LOOK_PAUSE).await;
     }
+}
+
+/// Whether the open document may be cancelled: the FN has not grown, or by shift reports alone that the register made by
+/// itself before the document (`exactly-once` section 3, step 5, and section 2, automatic shift opening).
+async fn only_shift_reports(driver: &mut dyn Driver, doubtful: &Doubtful<'_>, last: FdNumber) -> Result<bool, NotYet> {
+    if last <= doubtful.baseline {
+        return Ok(last == doubtful.baseline);
+    }
+    for number in doubtful.baseline.0 + 1..=last.0.min(doubtful.baseline.0.saturating_add(WINDOW_MAX)) {
+        let DocumentRead::Whole(document) = driver.read_document(FdNumber(number)).await? else {
+            return Ok(false);
+        };
+        if explain(&document, &doubtful.wanted) != Explained::ShiftReport {
+            return Ok(false);
+        }
+    }
+    Ok(last.0 - doubtful.baseline.0 <= WINDOW_MAX)
 }
 
 /// Compares the FN's last number with the baseline and reads every document between.

@@ -15,6 +15,8 @@ use tower::service_fn;
 /// Where a daemon of the system listens.
 const SYSTEM_SOCKET: &str = "/run/kassette/api.sock";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest an answer may take: the longest wait that a call can ask for, and a margin.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
 /// Largest answer that is read; pages of the daemon stay far below.
 pub const ANSWER_MAX: usize = 16 * 1024 * 1024;
 
@@ -39,7 +41,9 @@ async fn by_address(address: &str) -> Result<Channel, Failure> {
     if uri.scheme_str() != Some("http") || uri.port().is_none() || !loopback {
         return Err(wrong());
     }
-    let endpoint = Endpoint::from(uri).connect_timeout(CONNECT_TIMEOUT);
+    let endpoint = Endpoint::from(uri)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(ANSWER_TIMEOUT);
     endpoint
         .connect()
         .await
@@ -49,7 +53,9 @@ async fn by_address(address: &str) -> Result<Channel, Failure> {
 async fn by_socket(path: PathBuf) -> Result<Channel, Failure> {
     let place = path.display().to_string();
     // The address is never used: the connector below goes to the socket.
-    let endpoint = Endpoint::from_static("http://kassetted").connect_timeout(CONNECT_TIMEOUT);
+    let endpoint = Endpoint::from_static("http://kassetted")
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(ANSWER_TIMEOUT);
     let connector = service_fn(move |_: Uri| {
         let path = path.clone();
         async move { Ok::<_, std::io::Error>(TokioIo::new(UnixStream::connect(path).await?)) }

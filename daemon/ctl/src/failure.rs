@@ -79,7 +79,7 @@ impl Failure {
             facts.push(("retry after".to_owned(), format!("{} s", delay.as_secs_f32())));
         }
         Self {
-            exit: exit_of(tonic::Code::from_i32(i32::from(code.class().number())), Some(code)),
+            exit: exit_of(code),
             what: message,
             facts,
             violations: violations.iter().map(violation_line).collect(),
@@ -143,17 +143,17 @@ pub fn violation_line(violation: &kassette_api::v1::Violation) -> String {
 
 impl From<tonic::Status> for Failure {
     fn from(status: tonic::Status) -> Self {
-        match status.error_details() {
-            Some(details) => Self::coded(details),
-            None if status.code() == tonic::Code::Unavailable => {
-                Self::no_daemon("the place it was reached at", &broken(&status))
-            }
-            None => {
-                let next = "Repeat the command; if it stays, compare the versions of kassettectl and kassetted.";
-                let what = format!("the daemon answered {:?}: {}", status.code(), status.message());
-                Self::plain(exit_of(status.code(), None), what, next)
-            }
+        if let Some(details) = status.error_details() {
+            return Self::coded(details);
         }
+        // Without details it is not the daemon that speaks, but the connection to it.
+        let what = match status.code() {
+            tonic::Code::Cancelled | tonic::Code::DeadlineExceeded => "the daemon did not answer in time".to_owned(),
+            _ => format!("the connection to the daemon broke: {}", broken(&status)),
+        };
+        let next = "See whether it runs ('systemctl status kassetted', 'kassettectl status'), then repeat the command as \
+                    it was: a receipt under the same key is never made twice.";
+        Self::plain(CANNOT_TELL, what, next)
     }
 }
 
@@ -166,21 +166,18 @@ fn broken(status: &tonic::Status) -> String {
     cause.to_string()
 }
 
-fn exit_of(class: tonic::Code, code: Option<Code>) -> u8 {
-    match class {
+fn exit_of(code: Code) -> u8 {
+    match tonic::Code::from_i32(i32::from(code.class().number())) {
         tonic::Code::Ok => DONE,
         tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => NO_RIGHT,
-        tonic::Code::ResourceExhausted | tonic::Code::Aborted => TRY_LATER,
-        // With a code of ours the daemon answered, and asks for patience.
-        tonic::Code::Unavailable if code.is_some() => TRY_LATER,
+        tonic::Code::ResourceExhausted | tonic::Code::Aborted | tonic::Code::Unavailable => TRY_LATER,
         tonic::Code::InvalidArgument
         | tonic::Code::NotFound
         | tonic::Code::AlreadyExists
         | tonic::Code::FailedPrecondition
         | tonic::Code::OutOfRange
         | tonic::Code::Unimplemented => REFUSED,
-        tonic::Code::Unavailable
-        | tonic::Code::Cancelled
+        tonic::Code::Cancelled
         | tonic::Code::Unknown
         | tonic::Code::DeadlineExceeded
         | tonic::Code::Internal

@@ -22,7 +22,10 @@ pub fn table(head: &[&str]) -> Table {
 }
 
 /// A table ready to print, without blanks at line ends.
-pub fn lines(table: &Table) -> String {
+pub fn lines(mut table: Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     let text = table.to_string();
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

@@ -58,7 +58,7 @@ fn all(codes: &[v1::ReasonCode]) -> String {
     for code in codes {
         table.add_row([&code.code, &code.status, &code.text]);
     }
-    paint::lines(&table)
+    paint::lines(table)
 }
 
 fn catalogues(lists: &[v1::Catalogue]) -> String {
@@ -75,7 +75,7 @@ fn catalogues(lists: &[v1::Catalogue]) -> String {
                 entry.name_ru.clone(),
             ]);
         }
-        text.push_str(&paint::lines(&table));
+        text.push_str(&paint::lines(table));
     }
     text
 }

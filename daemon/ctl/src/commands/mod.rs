@@ -15,6 +15,7 @@ use crate::cli::{Options, Rack, Receipt, Verb};
 use crate::connect::{ANSWER_MAX, connect};
 use crate::failure::Failure;
 use crate::json;
+use crate::progress::shown;
 use kassette_api::v1::inventory_service_client::InventoryServiceClient;
 use kassette_api::v1::rack_service_client::RackServiceClient;
 use kassette_api::v1::receipt_service_client::ReceiptServiceClient;
@@ -44,13 +45,13 @@ impl Daemon {
 pub async fn run(options: Options) -> Result<u8, Failure> {
     let daemon = Daemon::new(connect(&options).await?, options.json);
     match options.verb {
-        Verb::Status => status::run(daemon).await,
-        Verb::Registers(given) => registers::run(daemon, given).await,
+        Verb::Status => shown("the daemon", Box::pin(status::run(daemon))).await,
+        Verb::Registers(given) => shown("the daemon", Box::pin(registers::run(daemon, given))).await,
         Verb::Receipts(given) => receipts::run(daemon, given).await,
         Verb::Receipt(Receipt::Submit(given)) => receipt::submit(daemon, given).await,
         Verb::Receipt(Receipt::Get(given)) => receipt::get(daemon, given).await,
         Verb::Receipt(Receipt::Watch(given)) => watch::run(daemon, given).await,
-        Verb::Rack(Rack::Apply(given)) => rack::apply(daemon, given).await,
+        Verb::Rack(Rack::Apply(given)) => shown("the daemon", Box::pin(rack::apply(daemon, given))).await,
         Verb::Rack(Rack::Export) => rack::export(daemon).await,
         Verb::Codes(given) => codes::run(daemon, given).await,
     }

@@ -7,7 +7,6 @@ use super::{Daemon, print_json};
 use crate::cli::Apply;
 use crate::failure::{DONE, Failure};
 use crate::paint;
-use crate::progress;
 use crate::receipt_file::text;
 use kassette_api::v1;
 use kassette_api::v1::apply_rack_request::Source;
@@ -29,9 +28,7 @@ pub async fn apply(mut daemon: Daemon, given: Apply) -> Result<u8, Failure> {
         // The etag of the comparison: what is made is what was shown, or nothing.
         request.etag = Some(answer.etag);
         request.validate_only = false;
-        answer = progress::shown("the change", daemon.rack.apply_rack(request))
-            .await?
-            .into_inner();
+        answer = daemon.rack.apply_rack(request).await?.into_inner();
     }
     if daemon.json {
         print_json("ApplyRackResponse", &answer)?;

@@ -36,7 +36,7 @@ pub async fn submit(mut daemon: Daemon, given: Submit) -> Result<u8, Failure> {
         labels: given.label.into_iter().collect(),
         ..Default::default()
     };
-    let call = daemon.receipts.submit_receipt(request);
+    let call = Box::pin(daemon.receipts.submit_receipt(request));
     let answer = progress::shown("the document", call).await?.into_inner();
     let job = answer.receipt_job.clone().unwrap_or_default();
     if daemon.json {

@@ -92,5 +92,5 @@ fn rows(jobs: &[v1::ReceiptJob]) -> String {
             format!("{person}{why}"),
         ]);
     }
-    paint::lines(&table)
+    paint::lines(table)
 }

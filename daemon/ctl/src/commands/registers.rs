@@ -107,7 +107,7 @@ fn rows(registers: &[v1::Register], fns: &BTreeMap<String, v1::FiscalStorage>) -
                 .join(", "),
         ]);
     }
-    paint::lines(&table)
+    paint::lines(table)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@
 //! Must never: begin a document before its intent is durable, or begin a second one before the first has an outcome.
 
 use super::readiness::Ready;
-use super::recovery::read_evidence;
+use super::recovery::{IDLE_WAIT, LOOK_PAUSE, read_evidence};
 use super::session::{FAULTS_MAX, Session, SessionEnd};
 use crate::dispatch::Taken;
 use crate::dispatch::coverage::covered;
@@ -258,6 +258,10 @@ impl Session<'_> {
         self.status.fn_state.last_fd = made.fd;
         self.status.fn_state.last_time = Some(evidence.time);
         self.status.shift.receipts = evidence.number_in_shift;
+        if self.actor.prints() {
+            self.status.activity = Activity::Busy;
+            "after a receipt".clone_into(&mut self.status.mode_text);
+        }
         self.actor.calm();
         Box::pin(self.completed(begun, evidence)).await
     }
@@ -391,8 +395,15 @@ impl Session<'_> {
 
     /// Cancels what is open and reads the FN: whether nothing was made.
     async fn unchanged_since(&mut self, baseline: FdNumber) -> bool {
-        if self.refresh().await.is_err() {
-            return false;
+        let until = Instant::now() + IDLE_WAIT;
+        loop {
+            if self.refresh().await.is_err() {
+                return false;
+            }
+            if self.status.activity != Activity::Busy || Instant::now() >= until || self.actor.over() {
+                break;
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
         }
         let open = self.status.activity == Activity::DocumentOpen || self.status.fn_state.document_open;
         if open && self.status.fn_state.last_fd == baseline {
@@ -416,6 +427,11 @@ impl Session<'_> {
                 Some(SessionEnd::Isolated { retry: None })
             }
             Code::FnFault | Code::FnPhase => Some(self.isolate(reason).await),
+            // It was still busy with the document before, and is idle now: from here on it is looked at in between.
+            Code::RegisterBusy => {
+                self.actor.learn_prints();
+                None
+            }
             _ if self.actor.refused() >= FAULTS_MAX => {
                 let text = format!("{FAULTS_MAX} refusals in a row, the last: {}", reason.detail);
                 Some(self.isolate(Reason::new(Code::RegisterFault, text)).await)

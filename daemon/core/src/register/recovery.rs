@@ -22,9 +22,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Pause between two looks at a register's state (`shtrih-m` 2, submode 5: poll every 50 to 100 ms).
-const LOOK_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// How long a register may stay busy before the resolution is put off; printing "long reports" takes up to 65 s.
-const IDLE_WAIT: Duration = Duration::from_secs(70);
+pub(super) const IDLE_WAIT: Duration = Duration::from_secs(70);
 /// Times the register must be seen idle in a row.
 const IDLE_TWICE: u32 = 2;
 /// Most documents above a baseline that are read; more were not made by one attempt.

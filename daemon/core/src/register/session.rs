@@ -9,6 +9,7 @@
 
 use super::admit::{Admitted, admit, check_registration, publish_identity, see};
 use super::readiness::{self, Ready, View};
+use super::recovery::LOOK_PAUSE;
 use super::slot::SlotActor;
 use crate::dispatch::policy::UnitFacts;
 use crate::domain::device::{FnResource, Identity, Registration, Status};
@@ -28,6 +29,8 @@ use tokio::time::Instant;
 
 /// How often a quiet unit is looked at; readiness means a good exchange at most 30 s old (design 7, B9).
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How long a register may stay busy after a receipt before that is told; captures show up to 2.3 s.
+const BUSY_USUAL: Duration = Duration::from_secs(10);
 /// How often a unit that is not ready is looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How often memory and life of the FN are read.
@@ -216,12 +219,20 @@ impl<'a> Session<'a> {
                 Ready::SetClock => Box::pin(self.set_clock(&facts)).await?,
                 Ready::OpenShift => Box::pin(self.open_shift()).await?,
                 Ready::CloseShift => Box::pin(self.close_shift()).await?,
+                Ready::No(reason) if reason.code == Code::RegisterBusy && self.busy_is_usual() => {
+                    Box::pin(self.wait_for_work(&facts, LOOK_PAUSE, false)).await?;
+                }
                 Ready::No(reason) => {
                     self.not_ready(Some(reason)).await;
                     Box::pin(self.wait_for_work(&facts, LOOK_AGAIN, false)).await?;
                 }
             }
         }
+    }
+
+    /// A register that prints is busy for a while after each receipt; that is no news.
+    fn busy_is_usual(&self) -> bool {
+        self.actor.prints() && self.actor.since_document() < BUSY_USUAL
     }
 
     pub(super) fn facts(&self) -> UnitFacts {

@@ -16,6 +16,7 @@ use kassette_wire::value::{FnNumber, RegisterId};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// First pause after a session that failed; doubles up to the largest.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
@@ -33,6 +34,9 @@ pub struct SlotActor {
     pause: Duration,
     /// Refusals of the device in a row. Each ends its session, so that they are counted here.
     refusals: u32,
+    /// The register was seen busy after a receipt: it prints, or behaves as if.
+    prints: bool,
+    document_at: Instant,
 }
 
 /// Why a slot's loop goes on waiting.
@@ -81,6 +85,8 @@ impl SlotActor {
             who: (None, None),
             pause: PAUSE_FIRST,
             refusals: 0,
+            prints: false,
+            document_at: Instant::now(),
         }
     }
 
@@ -128,6 +134,21 @@ impl SlotActor {
     pub(super) fn calm(&mut self) {
         self.pause = PAUSE_FIRST;
         self.refusals = 0;
+        self.document_at = Instant::now();
+    }
+
+    /// The register refused a document because it was busy with the one before.
+    pub(super) fn learn_prints(&mut self) {
+        self.prints = true;
+        self.document_at = Instant::now();
+    }
+
+    pub(super) fn prints(&self) -> bool {
+        self.prints
+    }
+
+    pub(super) fn since_document(&self) -> Duration {
+        self.document_at.elapsed()
     }
 
     /// The device refused a document for what it is itself; how many times in a row now.
@@ -251,6 +272,7 @@ impl SlotActor {
 
     /// Names who answers here, for moves and messages.
     pub(super) fn known_as(&mut self, register: Option<RegisterId>, fn_number: Option<FnNumber>) {
+        self.prints &= self.who.0 == register;
         self.who = (register, fn_number);
     }
 

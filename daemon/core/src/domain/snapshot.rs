@@ -90,6 +90,36 @@ pub struct UnitSnapshot {
     pub in_doubt: Option<Reason>,
 }
 
+impl UnitSnapshot {
+    /// A slot in which nothing stands.
+    #[must_use]
+    pub fn empty(slot: &str, port: &PortAddress, reason: Reason, since: UnixMillis) -> Self {
+        Self {
+            slot: slot.to_owned(),
+            port: port.clone(),
+            port_present: false,
+            register: None,
+            model: None,
+            firmware: None,
+            fn_number: None,
+            tenant: None,
+            state: UnitState::Lost,
+            reason,
+            since,
+            not_ready: None,
+            last_good: None,
+            registration: None,
+            zone_minutes: None,
+            shift: None,
+            fn_state: None,
+            resource: None,
+            clock_offset_s: None,
+            job: None,
+            in_doubt: None,
+        }
+    }
+}
+
 /// A tenant's queue.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueueSnapshot {

@@ -11,6 +11,7 @@ use crate::domain::error::{RackError, Reason};
 use crate::domain::job::{Job, JobFilter};
 use crate::domain::plan::{CheckedPlan, RackPlan};
 use crate::domain::snapshot::{JournalHealth, RackSnapshot, UnitSnapshot};
+use crate::domain::unit::UnitState;
 use crate::journal::{Command, Commit, OpenIntent, Query, ReadError, ReplyBody, Rows, StoredJob};
 use crate::parts::{Event, FaultPoints, Severity, TenantKeys, UnixMillis};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
@@ -291,6 +292,25 @@ impl Shared {
     /// Notes an unresolved attempt.
     pub fn doubt(&self, unresolved: Unresolved) {
         lock(&self.doubts).insert(unresolved.intent.fn_number.clone(), unresolved);
+    }
+
+    /// Empties what is shown of slots in which a register stood before.
+    pub fn stands_at(&self, slot: &str, register: &RegisterId) {
+        self.snapshot.send_if_modified(|snapshot| {
+            let left = |unit: &UnitSnapshot| {
+                unit.slot != slot && unit.state == UnitState::Lost && unit.register.as_ref() == Some(register)
+            };
+            let any = snapshot.units.values().any(left);
+            if any {
+                for unit in Arc::make_mut(snapshot).units.values_mut().filter(|unit| left(unit)) {
+                    *unit = UnitSnapshot {
+                        port_present: unit.port_present,
+                        ..UnitSnapshot::empty(&unit.slot, &unit.port, unit.reason.clone(), unit.since)
+                    };
+                }
+            }
+            any
+        });
     }
 
     /// Forgets an attempt that was resolved.

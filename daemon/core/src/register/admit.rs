@@ -135,7 +135,9 @@ pub(super) async fn check_registration(
     Err(SessionEnd::Isolated { retry: None })
 }
 
+/// Shows who answers here, and in no other slot: a register whose cable was moved stands where it answers now.
 pub(super) fn publish_identity(actor: &SlotActor, identity: &Identity) {
+    actor.shared.stands_at(&actor.label, &identity.register);
     actor.shared.publish(&actor.label, |unit| {
         unit.register = Some(identity.register.clone());
         unit.model = Some(identity.model.clone());

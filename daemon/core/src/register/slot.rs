@@ -50,29 +50,7 @@ impl SlotActor {
     pub fn new(shared: Arc<Shared>, label: String, slot: CheckedSlot, gone: watch::Receiver<bool>) -> Self {
         let reason = Reason::new(Code::RegisterAbsent, format!("nothing at {}", slot.port));
         let since = shared.now();
-        let unit = UnitSnapshot {
-            slot: label.clone(),
-            port: slot.port.clone(),
-            port_present: false,
-            register: None,
-            model: None,
-            firmware: None,
-            fn_number: None,
-            tenant: None,
-            state: UnitState::Lost,
-            reason,
-            since,
-            not_ready: None,
-            last_good: None,
-            registration: None,
-            zone_minutes: None,
-            shift: None,
-            fn_state: None,
-            resource: None,
-            clock_offset_s: None,
-            job: None,
-            in_doubt: None,
-        };
+        let unit = UnitSnapshot::empty(&label, &slot.port, reason, since);
         shared.snapshot.send_modify(|snapshot| {
             Arc::make_mut(snapshot).units.insert(label.clone(), unit);
         });

@@ -341,7 +341,7 @@ fn units_say_why(seen: &Seen, wrong: &mut Vec<String>) {
                 unit.slot, unit.state, unit.reason
             ));
         }
-        if unit.job.is_some() {
+        if unit.job.is_some() && unit.in_doubt.is_none() {
             wrong.push(format!("slot {} shows a job in hand: {:?}", unit.slot, unit.job));
         }
     }

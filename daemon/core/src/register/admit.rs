@@ -11,7 +11,7 @@ use crate::domain::error::Reason;
 use crate::domain::plan::Adoption;
 use crate::domain::snapshot::RackKind;
 use crate::domain::unit::UnitState;
-use crate::journal::{Command, FnMark, ReplyBody, Seen};
+use crate::journal::{Command, EndIntent, FnMark, JobEnd, ReplyBody, Seen, Verdict};
 use crate::parts::{Event, LockGuard, LockHeld, LockKind, Severity};
 use crate::rack::shared::Shared;
 use kassette_wire::codes::Code;
@@ -53,6 +53,11 @@ pub(super) async fn admit(actor: &mut SlotActor, identity: &Identity) -> Result<
     match verdict {
         Ok(admitted) => Ok(admitted),
         Err((state, reason, retry)) => {
+            if let Some(adoption) = standing.checked.registers.get(register)
+                && reason.code == Code::RegisterWrongFn
+            {
+                tell_person(actor, &adoption.fn_number, &reason).await?;
+            }
             actor
                 .shared
                 .publish(&actor.label, |unit| unit.not_ready = Some(reason.clone()));
@@ -60,6 +65,33 @@ pub(super) async fn admit(actor: &mut SlotActor, identity: &Identity) -> Result<
             Err(SessionEnd::Isolated { retry })
         }
     }
+}
+
+/// Another FN stands where an attempt is in doubt: the document may be in the old one, which only a person can bring back
+/// (`exactly-once` C13). When it answers again the doubt is settled from it as any other.
+async fn tell_person(actor: &SlotActor, fn_number: &FnNumber, reason: &Reason) -> Result<(), SessionEnd> {
+    let Some(unresolved) = actor.shared.doubt_on(fn_number) else {
+        return Ok(());
+    };
+    let end = EndIntent {
+        intent: unresolved.intent.intent,
+        verdict: Verdict::InDoubt,
+        job_end: JobEnd::InDoubt,
+        reason: Some(reason.clone()),
+        device: None,
+        scan: None,
+        last_fd: unresolved.intent.baseline,
+        needs_person: Some(reason.clone()),
+        at: actor.shared.now(),
+    };
+    actor
+        .shared
+        .commit_until_done(Command::End(Box::new(end), None))
+        .await?;
+    actor
+        .shared
+        .publish(&actor.label, |unit| unit.in_doubt = Some(reason.clone()));
+    Ok(())
 }
 
 fn wrong_kind(shared: &Shared, number: &FnNumber) -> Option<Reason> {

@@ -219,7 +219,7 @@ async fn expire(shared: Arc<Shared>) {
     loop {
         tokio::select! {
             biased;
-            _ = stop.changed() => return,
+            _ = stop.wait_for(|stop| *stop) => return,
             () = shared.dispatch.expiry() => {}
         }
         while let Some(taken) = shared.dispatch.take_expired() {
@@ -246,7 +246,7 @@ async fn prune(shared: Arc<Shared>) {
         shared.commit(Command::PruneEvents { before }).await.ok();
         tokio::select! {
             biased;
-            _ = stop.changed() => return,
+            _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(EVERY) => {}
         }
     }
@@ -281,7 +281,7 @@ async fn publish_queues(shared: Arc<Shared>) {
         });
         tokio::select! {
             biased;
-            _ = stop.changed() => return,
+            _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(EVERY) => {}
         }
     }

@@ -16,7 +16,7 @@
 
 use super::readiness::Ready;
 use super::recovery::{IDLE_WAIT, LOOK_PAUSE, read_evidence};
-use super::session::{FAULTS_MAX, Session, SessionEnd};
+use super::session::{FAULTS_MAX, MANUAL_AGAIN, Session, SessionEnd};
 use crate::dispatch::Taken;
 use crate::dispatch::coverage::covered;
 use crate::dispatch::policy::{counts_as_poison, poisoned, retry_after};
@@ -39,6 +39,9 @@ use tokio::time::Instant;
 
 /// After a wait longer than this the FN's last number is read again before a baseline is taken from it.
 const GAP: Duration = Duration::from_millis(200);
+
+/// Pause before a job that could not be read from the journal is tried again.
+const LOAD_AGAIN: Duration = Duration::from_secs(5);
 
 /// A job ready to be made here.
 struct Loaded {
@@ -116,9 +119,13 @@ impl Session<'_> {
         };
         let job = match loaded {
             Ok(job) => job,
+            // The job's trouble, not the unit's: it goes on with others.
             Err(error) => {
-                self.put_back(taken, Some(Duration::from_secs(5)));
-                return Err(SessionEnd::Failed(error.reason));
+                let event =
+                    Event::new(Severity::Error, "a job cannot be read; it is tried again").code(error.reason.code);
+                self.shared.tell(event.job(taken.job.key).detail(&error.reason.detail));
+                self.put_back(taken, Some(LOAD_AGAIN));
+                return Ok(None);
             }
         };
         if job.state != JobState::Accepted {
@@ -180,16 +187,9 @@ impl Session<'_> {
         if self.read_at.elapsed() <= GAP && !self.driver.shared_medium() {
             return Ok(true);
         }
-        let known = self.status.fn_state.last_fd;
-        if let Err(end) = self.refresh().await {
+        if let Err(end) = self.look().await {
             self.put_back(taken.clone(), None);
             return Err(end);
-        }
-        let last = self.status.fn_state.last_fd;
-        if last != known {
-            self.put_back(taken.clone(), None);
-            let text = format!("the FN's last document is {last}, ours was {known}: somebody else made documents");
-            return Err(self.isolate(Reason::new(Code::ForeignDocuments, text)).await);
         }
         if !matches!(self.ready(), Ready::Yes | Ready::CloseWhenQuiet) {
             self.put_back(taken.clone(), None);
@@ -257,6 +257,7 @@ impl Session<'_> {
         self.shared.points.reach(Point::OutcomeBefore).await;
         self.status.fn_state.last_fd = made.fd;
         self.status.fn_state.last_time = Some(evidence.time);
+        self.clock_showed(evidence.time);
         self.status.shift.receipts = evidence.number_in_shift;
         if self.actor.prints() {
             self.status.activity = Activity::Busy;
@@ -418,13 +419,16 @@ impl Session<'_> {
     }
 
     /// After a refusal about the device: what it means for the unit.
-    async fn examine(&mut self, reason: Reason) -> Option<SessionEnd> {
+    pub(super) async fn examine(&mut self, reason: Reason) -> Option<SessionEnd> {
         match reason.code {
             Code::FnFull | Code::FnExpired | Code::FnUnsentTooOld => {
                 self.shared
                     .publish(&self.actor.label, |unit| unit.not_ready = Some(reason.clone()));
                 self.actor.enter(UnitState::Draining, reason).await;
-                Some(SessionEnd::Isolated { retry: None })
+                // Some of it passes by itself: the OFD takes what was unsent.
+                Some(SessionEnd::Isolated {
+                    retry: Some(MANUAL_AGAIN),
+                })
             }
             Code::FnFault | Code::FnPhase => Some(self.isolate(reason).await),
             // It was still busy with the document before, and is idle now: from here on it is looked at in between.
@@ -434,7 +438,7 @@ impl Session<'_> {
             }
             _ if self.actor.refused() >= FAULTS_MAX => {
                 let text = format!("{FAULTS_MAX} refusals in a row, the last: {}", reason.detail);
-                Some(self.isolate(Reason::new(Code::RegisterFault, text)).await)
+                Some(self.isolate_for_person(Reason::new(Code::RegisterFault, text)).await)
             }
             // Begin anew from identity, after a pause.
             _ => Some(SessionEnd::Failed(reason)),

@@ -37,9 +37,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const RESOURCE_EVERY: Duration = Duration::from_secs(600);
 /// Pause before a lock that another program holds is tried again.
 pub(super) const LOCK_AGAIN: Duration = Duration::from_secs(5);
-/// Pause before an unreadable doubt is looked at again although it waits for a person.
-const MANUAL_AGAIN: Duration = Duration::from_secs(60);
-/// Refusals for the device's own sake in a row, on different jobs or not, until it is isolated.
+/// Pause before an isolated unit is looked at again although it waits for a person.
+pub(super) const MANUAL_AGAIN: Duration = Duration::from_secs(60);
+/// Refusals of a device in a row, on different jobs or not, until it is isolated for a while.
 pub(super) const FAULTS_MAX: u32 = 3;
 
 /// How a session ended.
@@ -82,7 +82,9 @@ pub(super) struct Session<'a> {
     pub(super) adoption: Adoption,
     pub(super) registration: Registration,
     pub(super) status: Status,
-    /// When `status` was read, or the last good exchange of a document ended.
+    /// When `status` was read as a whole: the register's clock went on since then.
+    status_at: Instant,
+    /// When `status` was read, or the last exchange of a document ended.
     pub(super) read_at: Instant,
     pub(super) resource: FnResource,
     resource_at: Instant,
@@ -137,7 +139,6 @@ impl<'a> Session<'a> {
         let registration = driver.registration().await?;
         let status = driver.status().await?;
         check_registration(actor, &adoption, &registration, &status).await?;
-        let resource = driver.resource().await?;
         shared.registered(&adoption.register, &registration);
         let mark = see(actor, &shared, &identity, &registration, &status).await?;
         let now = Instant::now();
@@ -148,8 +149,9 @@ impl<'a> Session<'a> {
             adoption,
             registration,
             status,
+            status_at: now,
             read_at: now,
-            resource,
+            resource: FnResource::default(),
             resource_at: now,
             shift_opened: None,
             plan_version,
@@ -158,11 +160,14 @@ impl<'a> Session<'a> {
         session.publish_device();
         Box::pin(session.settle()).await?;
         session.check_mark(mark).await?;
+        // Not before: a register that a doubt left inside a document may refuse to tell.
+        session.resource = session.driver.resource().await?;
         let changed = session.driver.prepare().await?;
         for what in changed {
             session.tell(Severity::Info, "a setting of the register was changed", None, &what);
         }
         session.find_shift().await?;
+        session.publish_device();
         Ok(session)
     }
 
@@ -216,7 +221,7 @@ impl<'a> Session<'a> {
             match self.ready() {
                 Ready::Yes => Box::pin(self.wait_for_work(&facts, LOOK_EVERY, true)).await?,
                 Ready::CloseWhenQuiet => Box::pin(self.quiet_close(&facts)).await?,
-                Ready::SetClock => Box::pin(self.set_clock(&facts)).await?,
+                Ready::SetClock => Box::pin(self.set_clock()).await?,
                 Ready::OpenShift => Box::pin(self.open_shift()).await?,
                 Ready::CloseShift => Box::pin(self.close_shift()).await?,
                 Ready::No(reason) if reason.code == Code::RegisterBusy && self.busy_is_usual() => {
@@ -258,10 +263,8 @@ impl<'a> Session<'a> {
                 "the host clock is outside the calendar",
             ));
         };
-        let lapse = i64::try_from(self.read_at.elapsed().as_secs()).unwrap_or(i64::MAX);
         let mut status = self.status.clone();
-        // The register's clock went on since it was read.
-        status.clock = status.clock.plus_seconds(lapse).unwrap_or(status.clock);
+        status.clock = self.clock_now();
         readiness::judge(&View {
             status: &status,
             resource: &self.resource,
@@ -269,6 +272,20 @@ impl<'a> Session<'a> {
             synchronised: self.shared.parts.clock.synchronised(),
             shift_opened: self.shift_opened,
         })
+    }
+
+    /// The register's clock, which went on since it was read.
+    fn clock_now(&self) -> LocalTime {
+        let lapse = i64::try_from(self.status_at.elapsed().as_secs()).unwrap_or(i64::MAX);
+        self.status.clock.plus_seconds(lapse).unwrap_or(self.status.clock)
+    }
+
+    /// The register's clock was at least at `time` just now; ours of it may lag by the seconds that were cut off.
+    pub(super) fn clock_showed(&mut self, time: LocalTime) {
+        if self.clock_now() < time {
+            self.status.clock = time;
+            self.status_at = Instant::now();
+        }
     }
 
     async fn check_over(&mut self) -> Result<(), SessionEnd> {
@@ -308,7 +325,7 @@ impl<'a> Session<'a> {
             }
             taken = shared.dispatch.take(facts), if takes => Some(taken),
             () = tokio::time::sleep_until(due) => {
-                self.refresh().await?;
+                self.look().await?;
                 None
             }
         };
@@ -318,10 +335,23 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Reads the register between documents: the FN's last number must be the one we left.
+    pub(super) async fn look(&mut self) -> Result<(), SessionEnd> {
+        let known = self.status.fn_state.last_fd;
+        self.refresh().await?;
+        let last = self.status.fn_state.last_fd;
+        if last == known {
+            return Ok(());
+        }
+        let text = format!("the FN's last document is {last}, ours was {known}: somebody else made documents");
+        Err(self.isolate(Reason::new(Code::ForeignDocuments, text)).await)
+    }
+
     /// Reads the register anew.
     pub(super) async fn refresh(&mut self) -> Result<(), SessionEnd> {
         self.status = self.driver.status().await?;
-        self.read_at = Instant::now();
+        self.status_at = Instant::now();
+        self.read_at = self.status_at;
         if self.resource_at.elapsed() >= RESOURCE_EVERY {
             self.resource = self.driver.resource().await?;
             self.resource_at = Instant::now();
@@ -397,7 +427,7 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn publish_device(&self) {
-        let offset = self.host_time().ok().map(|host| self.status.clock.seconds_since(host));
+        let offset = self.host_time().ok().map(|host| self.clock_now().seconds_since(host));
         let now = self.shared.now();
         self.shared.publish(&self.actor.label, |unit| {
             unit.tenant = Some(self.adoption.tenant.clone());

@@ -10,6 +10,7 @@ use super::recovery::read_evidence;
 use super::session::{Session, SessionEnd};
 use crate::dispatch::policy::UnitFacts;
 use crate::domain::attempt::{DocumentKind, Evidence, Learned, Made, MadeDocument};
+use crate::domain::device::Activity;
 use crate::domain::error::Reason;
 use crate::domain::explain::Wanted;
 use crate::domain::job::DocumentFilter;
@@ -41,7 +42,7 @@ impl Session<'_> {
 
     /// Sets the clock to true time; the shift is closed and nothing contradicts it (`readiness`). A correction that more
     /// than two units need at once is held: then the host is more likely wrong than they are.
-    pub(super) async fn set_clock(&mut self, facts: &UnitFacts) -> Result<(), SessionEnd> {
+    pub(super) async fn set_clock(&mut self) -> Result<(), SessionEnd> {
         const UNITS_MAX: usize = 2;
         let wanting = self.shared.clock_wants(&self.actor.label, true);
         if wanting > UNITS_MAX {
@@ -53,13 +54,7 @@ impl Session<'_> {
                 &text,
             );
             // Within the tolerance the unit works on with its own clock.
-            return match self.shared.dispatch.try_take(facts) {
-                Some(taken) => {
-                    self.open_shift().await?;
-                    self.work(taken).await
-                }
-                None => self.open_shift().await,
-            };
+            return self.open_shift().await;
         }
         let time = self.host_time()?;
         self.driver.set_clock(time).await?;
@@ -70,7 +65,7 @@ impl Session<'_> {
             None,
             &format!("{} to {time}", self.status.clock),
         );
-        self.refresh().await
+        self.look().await
     }
 
     /// When the shift that is open now was opened, if the journal knows it.
@@ -106,7 +101,14 @@ impl Session<'_> {
     }
 
     async fn shift_document(&mut self, kind: DocumentKind) -> Result<(), SessionEnd> {
-        self.refresh().await?;
+        self.look().await?;
+        if self.actor.over() {
+            return Err(SessionEnd::Over);
+        }
+        if self.status.activity != Activity::Idle {
+            // It finishes the document before; readiness says so and looks again.
+            return Ok(());
+        }
         let baseline = self.status.fn_state.last_fd;
         let intent = self.begin_shift(kind, baseline).await?;
         self.shared.points.reach(Point::ShiftIntentDurable).await;

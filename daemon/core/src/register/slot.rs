@@ -79,8 +79,9 @@ impl SlotActor {
                 }
                 continue;
             };
-            let end = self.visit(generation).await;
+            // Before the visit: a plan that changes during it is a reason to look again.
             let since_plan = self.shared.plan.borrow().version;
+            let end = self.visit(generation).await;
             match end {
                 SessionEnd::Over => break,
                 SessionEnd::Again => {}

@@ -16,10 +16,13 @@ use std::sync::{Mutex, PoisonError};
 
 /// Document codes of the FFD (`fn-ffd-ofd` C.2).
 const REGISTRATION: u8 = 1;
+const SHIFT_OPEN: u8 = 2;
 const RECEIPT: u8 = 3;
 const CORRECTION: u8 = 31;
 /// A document is at most this far from true time (K7); its own time has no seconds.
 const TIME_OFF_MS: i64 = 5 * 60_000 + 60_000;
+/// Longest life of a shift, seconds.
+const DAY_S: u32 = 86_400;
 /// Zone of every register of a story.
 const ZONE_MS: i64 = 180 * 60_000;
 
@@ -110,6 +113,7 @@ pub async fn all(play: &mut Play, allowed: Allowed) -> Seen {
     nothing_is_left_open(&seen, allowed, &mut wrong);
     units_say_why(&seen, &mut wrong);
     times_are_true(&seen, &mut wrong);
+    shifts_are_young(&seen, &mut wrong);
     results_never_changed(play, &seen, &mut wrong);
     assert!(wrong.is_empty(), "{}\n--- trace:\n{}", wrong.join("\n"), play.tail());
     seen
@@ -362,6 +366,25 @@ fn times_are_true(seen: &Seen, wrong: &mut Vec<String>) {
         }
         if records.windows(2).any(|pair| pair[0].time > pair[1].time) {
             wrong.push(format!("K7: a document of {number} is earlier than the one before it"));
+        }
+    }
+}
+
+/// K7: no document in a shift that was opened more than 24 hours before, by the FN's own times; closing it is what ends it.
+fn shifts_are_young(seen: &Seen, wrong: &mut Vec<String>) {
+    for (number, records) in &seen.ledgers {
+        let mut opened = None;
+        for record in records {
+            match record.kind {
+                SHIFT_OPEN => opened = Some(record.time),
+                RECEIPT | CORRECTION if opened.is_none_or(|at| record.time > at + DAY_S) => {
+                    wrong.push(format!(
+                        "K7: document {} of {number} stands in no shift of 24 h",
+                        record.fd
+                    ));
+                }
+                _ => {}
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod mapping;
 pub mod process;
 pub mod programs;
 pub mod python;
+pub mod reckoning;
 pub mod requests;
 pub mod simulator;
 pub mod test_rack;

@@ -37,8 +37,8 @@ fn provoke(rack: &TestRack, point: Point) {
         Point::ResolveCancelled => {
             json!({ "kind": { "drop_reply": { "when": "after" } }, "trigger": { "command": { "code": "FF46" } } })
         }
-        // A clock two minutes behind is set before the shift is opened.
-        Point::ClockSet => json!({ "kind": { "clock_skew": { "seconds": -120 } } }),
+        // A clock two minutes ahead is set before the shift is opened; one behind would lie before the last document.
+        Point::ClockSet => json!({ "kind": { "clock_skew": { "seconds": 120 } } }),
         _ => return,
     };
     rack.control().fault(serial, &fault).unwrap();

@@ -20,9 +20,12 @@ pub struct BenchRegister {
     pub link: String,
     /// Value of `registration` as TOML.
     pub registration: String,
-    /// More keys of the register, as TOML lines.
-    pub extra: String,
+    /// Value of `switches` as TOML.
+    pub switches: String,
 }
+
+/// The register keeps 22 % where the vendor's driver looks for it.
+pub const VAT_22: &str = "{ vat_22 = \"rows_11_and_12\" }";
 
 /// An internet register in automatic mode with every tax system of today.
 pub const OF_A_DATACENTER: &str = "{ tax_systems = 55, work_mode = 36 }";
@@ -38,7 +41,7 @@ impl BenchRegister {
             timing: "\"instant\"".to_owned(),
             link: "pty".to_owned(),
             registration: OF_A_DATACENTER.to_owned(),
-            extra: String::new(),
+            switches: VAT_22.to_owned(),
         }
     }
 }
@@ -59,7 +62,7 @@ pub fn one_tenant_each(count: u32) -> Vec<BenchRegister> {
     (1..=count).map(|n| BenchRegister::new(n, &inn(n))).collect()
 }
 
-/// The text of a rack file; the registers keep 22 % where the vendor's driver looks for it.
+/// The text of a rack file.
 #[must_use]
 pub fn rack_file(seed: u64, registers: &[BenchRegister]) -> String {
     let mut text = format!("seed = {seed}\n");
@@ -69,9 +72,8 @@ pub fn rack_file(seed: u64, registers: &[BenchRegister]) -> String {
             text,
             "\n[[register]]\nvendor = \"shtrih-m\"\nmodel = \"РИТЕЙЛ-01Ф\"\nserial = \"{}\"\ninn = \"{}\"\n\
              link = \"{}\"\ntiming = {}\nfn = {{ number = \"{}\", expiry = \"2028-11-22\" }}\n\
-             switches = {{ vat_22 = \"rows_11_and_12\" }}\n\
-             registration = {}\n{}\n",
-            one.serial, one.inn, one.link, one.timing, one.fn_number, one.registration, one.extra,
+             switches = {}\nregistration = {}\n",
+            one.serial, one.inn, one.link, one.timing, one.fn_number, one.switches, one.registration,
         );
     }
     text

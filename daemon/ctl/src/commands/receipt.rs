@@ -153,27 +153,31 @@ pub fn shown(job: &v1::ReceiptJob) -> String {
         );
     }
     for attempt in &job.attempts {
-        let outcome = match attempt.outcome() {
-            v1::AttemptOutcome::Unspecified => "open",
-            known => paint::word(known.as_str_name(), "ATTEMPT_OUTCOME_"),
-        };
-        let _ = writeln!(
-            text,
-            "  attempt {} {}  {} FN {} after FD {}: {outcome}",
-            attempt.number,
-            paint::instant(attempt.intent_at.as_ref()),
-            paint::short(&attempt.register),
-            paint::short(&attempt.r#fn),
-            attempt.baseline_fd
-        );
-        if let Some(why) = &attempt.reason {
-            let error = attempt
-                .vendor_error
-                .map_or_else(String::new, |code| format!(" (register's error {code:02X}h)"));
-            let _ = writeln!(text, "    {}{error}", paint::reason(why));
-        }
+        attempted(&mut text, attempt);
     }
     text
+}
+
+fn attempted(text: &mut String, attempt: &v1::Attempt) {
+    let outcome = match attempt.outcome() {
+        v1::AttemptOutcome::Unspecified => "open",
+        known => paint::word(known.as_str_name(), "ATTEMPT_OUTCOME_"),
+    };
+    let (at, register) = (
+        paint::instant(attempt.intent_at.as_ref()),
+        paint::short(&attempt.register),
+    );
+    let (number, storage, baseline) = (attempt.number, paint::short(&attempt.r#fn), attempt.baseline_fd);
+    let _ = writeln!(
+        text,
+        "  attempt {number} {at}  {register} FN {storage} after FD {baseline}: {outcome}"
+    );
+    if let Some(why) = &attempt.reason {
+        let error = attempt
+            .vendor_error
+            .map_or_else(String::new, |code| format!(" (register's error {code:02X}h)"));
+        let _ = writeln!(text, "    {}{error}", paint::reason(why));
+    }
 }
 
 fn document(text: &mut String, result: &v1::FiscalResult) {

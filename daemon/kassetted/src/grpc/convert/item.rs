@@ -8,7 +8,7 @@ use super::parties;
 use super::values::{required, required_quantity, required_sum, sum};
 use kassette_api::v1;
 use kassette_receipts::model::{Fraction, GoodsCode, Item, Marking};
-use kassette_wire::value::Kopecks;
+use kassette_wire::value::{Kopecks, Quantity};
 
 /// Inner tags of tag 1163 that a goods code is given by, with their fields.
 pub const GOODS_CODE_TAGS: [(u32, &str); 16] = [
@@ -39,21 +39,13 @@ pub fn item(findings: &mut Findings, at: &At<'_>, given: v1::Item) -> (Item, boo
         1023,
         given.quantity_millionths,
     );
-    let amount_at = at.field("amount_kopecks");
     let filled = given.amount_kopecks.is_none();
-    let amount = if filled {
-        quantity.cost(price).unwrap_or_else(|| {
-            findings.form(
-                &amount_at,
-                Some(1043),
-                "price by quantity is too large",
-                "стоимость слишком велика",
-            );
-            Kopecks::ZERO
-        })
-    } else {
-        required_sum(findings, &amount_at, 1043, given.amount_kopecks)
-    };
+    let amount = amount(
+        findings,
+        &at.field("amount_kopecks"),
+        given.amount_kopecks,
+        (price, quantity),
+    );
     findings.not_yet_if(
         given.wholesale.is_some(),
         &at.field("wholesale"),
@@ -97,6 +89,22 @@ pub fn item(findings: &mut Findings, at: &At<'_>, given: v1::Item) -> (Item, boo
         goods_code_bytes: given.goods_code_bytes,
     };
     (read, filled)
+}
+
+/// The amount of an item: as given, else price by quantity.
+fn amount(findings: &mut Findings, at: &At<'_>, given: Option<i64>, (price, quantity): (Kopecks, Quantity)) -> Kopecks {
+    if given.is_some() {
+        return required_sum(findings, at, 1043, given);
+    }
+    quantity.cost(price).unwrap_or_else(|| {
+        findings.form(
+            at,
+            Some(1043),
+            "price by quantity is too large",
+            "стоимость слишком велика",
+        );
+        Kopecks::ZERO
+    })
 }
 
 /// The fields of a goods code in the order of [`GOODS_CODE_TAGS`].

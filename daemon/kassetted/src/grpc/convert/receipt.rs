@@ -133,13 +133,18 @@ fn no_place_yet(findings: &mut Findings, given: &v1::Receipt, scene: &Scene<'_>)
         let text = format!("is not the tenant's INN {}", scene.tenant);
         findings.form(&at.field("user_inn"), Some(1018), text, "не ИНН налогоплательщика");
     }
-    let form_at = at.field("form");
+    wishes(findings, given);
+}
+
+/// The words of ours in a receipt: each known one but the default is not served yet.
+fn wishes(findings: &mut Findings, given: &v1::Receipt) {
+    let form_at = RECEIPT.field("form");
     match v1::DocumentForm::try_from(given.form) {
         Ok(v1::DocumentForm::Unspecified | v1::DocumentForm::Receipt) => {}
         Ok(v1::DocumentForm::Bso) => findings.not_yet(&form_at, None, "strict reporting forms (documents 4 and 41)"),
         Err(_) => unknown_value(findings, &form_at, given.form),
     }
-    let policy_at = at.field("marking_policy");
+    let policy_at = RECEIPT.field("marking_policy");
     match v1::MarkingPolicy::try_from(given.marking_policy) {
         Ok(v1::MarkingPolicy::Unspecified) => {}
         Ok(_) => findings.not_yet(&policy_at, None, "a policy for marking checks"),

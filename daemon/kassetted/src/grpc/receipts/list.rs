@@ -3,7 +3,7 @@
 //! Owns: pages: their size in rows and bytes, and how far a page reads for rows that fit its filter.
 //! Must never: read without a bound, or show a row of a tenant that is not granted.
 
-use crate::grpc::access::{self, Scope};
+use crate::grpc::access::{self, Grants, Scope};
 use crate::grpc::convert::findings::At;
 use crate::grpc::convert::{document, filter};
 use crate::grpc::status::{invalid, not_served, refusal};
@@ -82,18 +82,42 @@ pub(super) async fn receipts(
     let grants = surface.grants().await?;
     let given = request.into_inner();
     let scope = grants.scope(&caller, &PARENT, &given.parent)?;
-    let mut room = Room::new(tokens::page_size(given.page_size)?, surface.limits().message_bytes);
-    let list = ListId::new(
-        "ListReceipts",
-        &v1::ListReceiptsRequest {
-            page_size: None,
-            page_token: None,
-            ..given.clone()
-        },
-    );
+    let room = Room::new(tokens::page_size(given.page_size)?, surface.limits().message_bytes);
+    let whole = v1::ListReceiptsRequest {
+        page_size: None,
+        page_token: None,
+        ..given.clone()
+    };
+    let list = ListId::new("ListReceipts", &whole);
     let position = job_position(list, given.page_token.as_deref())?;
     let wanted = filter::jobs(given.filter).map_err(|findings| invalid(Code::RequestInvalid, findings))?;
-    let (mut first_sequence, mut after) = position.unzip();
+    let page = job_page(surface, &grants, &scope, &wanted, position, room).await?;
+    let JobPage { jobs, sequence, after } = page;
+    Ok(v1::ListReceiptsResponse {
+        receipt_jobs: jobs,
+        next_page_token: after
+            .map(|after| list.token(&format!("{sequence}:{after}")))
+            .unwrap_or_default(),
+        watch_cursor: tokens::cursor(surface.snapshot().generation, sequence),
+    })
+}
+
+struct JobPage {
+    jobs: Vec<v1::ReceiptJob>,
+    /// Commit sequence of the first page.
+    sequence: u64,
+    after: Option<i64>,
+}
+
+async fn job_page(
+    surface: &Surface,
+    grants: &Grants,
+    scope: &Scope,
+    wanted: &filter::JobMatch,
+    position: Option<(u64, i64)>,
+    mut room: Room,
+) -> Result<JobPage, ErrorDetails> {
+    let (mut sequence, mut after) = position.unzip();
     let mut jobs = Vec::new();
     while let Some(limit) = room.next_read() {
         let page = surface
@@ -101,14 +125,14 @@ pub(super) async fn receipts(
             .jobs(wanted.stored(scope.only.clone()), after, limit)
             .await
             .map_err(refusal)?;
-        first_sequence.get_or_insert(page.sequence);
+        sequence.get_or_insert(page.sequence);
         room.scanned += limit;
         for job in page
             .rows
             .into_iter()
             .filter(|job| scope.tenants.contains(&job.tenant) && wanted.fits(job))
         {
-            let shown = surface.show(&grants, job);
+            let shown = surface.show(grants, job);
             room.take(shown.encoded_len());
             jobs.push(shown);
         }
@@ -117,13 +141,10 @@ pub(super) async fn receipts(
             break;
         }
     }
-    let sequence = first_sequence.unwrap_or_default();
-    Ok(v1::ListReceiptsResponse {
-        receipt_jobs: jobs,
-        next_page_token: after
-            .map(|after| list.token(&format!("{sequence}:{after}")))
-            .unwrap_or_default(),
-        watch_cursor: tokens::cursor(surface.snapshot().generation, sequence),
+    Ok(JobPage {
+        jobs,
+        sequence: sequence.unwrap_or_default(),
+        after,
     })
 }
 

@@ -18,6 +18,7 @@ use kassette_api::status::ErrorDetails;
 use kassette_api::v1;
 use kassette_core::domain::error::RackError;
 use kassette_core::domain::job::{Job, JobSelect, SubmitOrder};
+use kassette_receipts::job::JobState;
 use kassette_receipts::job_key::JobKey;
 use kassette_wire::codes::StatusClass;
 use kassette_wire::value::Inn;
@@ -29,8 +30,6 @@ use tonic::Request;
 const PARENT: At<'static> = At::top("parent");
 /// Longest key of a client (design 4.1 and `KEY_INVALID`).
 const KEY_CHARS_MAX: usize = 128;
-/// How long a wait goes on after the daemon began to stop.
-const LAST_OUTCOMES: Duration = Duration::from_secs(3);
 /// Most labels of a job.
 const LABELS_MAX: usize = 16;
 /// Longest name of a label.
@@ -64,23 +63,31 @@ pub(super) async fn until_final(surface: &Surface, job: Job, until: Instant) -> 
     if job.state.is_final() || until <= Instant::now() {
         return job;
     }
-    let rack = surface.rack();
     let waited = tokio::select! {
         biased;
-        waited = rack.wait_final(&job.tenant, &job.key, until) => waited.ok(),
-        () = stopped(surface) => {
-            let select = JobSelect::Name { tenant: job.tenant.clone(), key: job.key };
-            rack.job(select).await.ok().flatten()
-        }
+        waited = surface.rack().wait_final(&job.tenant, &job.key, until) => waited.ok(),
+        stopped = at_stop(surface, &job) => stopped,
     };
     waited.unwrap_or(job)
 }
 
-/// Some time after the daemon began to stop: what was sent to a register ends within it, nothing new begins.
-async fn stopped(surface: &Surface) {
+/// When the daemon stops nothing new begins, but what was sent to a register is waited out: the job as it stands once
+/// no register works on it.
+async fn at_stop(surface: &Surface, job: &Job) -> Option<Job> {
     // A dropped sender means that the daemon is going down as well.
     surface.stopping().wait_for(|stopping| *stopping).await.ok();
-    tokio::time::sleep(LAST_OUTCOMES).await;
+    let mut commits = surface.rack().sequence();
+    loop {
+        commits.mark_unchanged();
+        let select = JobSelect::Name {
+            tenant: job.tenant.clone(),
+            key: job.key,
+        };
+        let found = surface.rack().job(select).await.ok().flatten()?;
+        if found.state != JobState::Running || commits.changed().await.is_err() {
+            return Some(found);
+        }
+    }
 }
 
 fn order(

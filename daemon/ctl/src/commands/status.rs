@@ -61,7 +61,7 @@ fn screen(rack: &v1::Rack, registers: &[v1::Register]) -> String {
     let _ = writeln!(text, "tenants    {}", rack.tenants);
     let _ = writeln!(text, "journal    {journal}, generation {}", rack.journal_generation);
     let _ = writeln!(text, "host clock {clock}");
-    problems(&mut text, &rack.reasons, registers);
+    problems(&mut text, rack.jobs_needing_person, &rack.reasons, registers);
     if !rack.next_steps.is_empty() {
         text.push_str("\nThis rack serves nothing yet. Next:\n");
         for (number, step) in rack.next_steps.iter().enumerate() {
@@ -85,12 +85,18 @@ fn others(counts: &v1::RegisterCounts) -> String {
         .collect()
 }
 
-fn problems(text: &mut String, of_rack: &[v1::Reason], registers: &[v1::Register]) {
+fn problems(text: &mut String, jobs: u64, of_rack: &[v1::Reason], registers: &[v1::Register]) {
     let troubled: Vec<_> = registers.iter().filter(|one| !one.ready).collect();
-    if of_rack.is_empty() && troubled.is_empty() {
+    if of_rack.is_empty() && troubled.is_empty() && jobs == 0 {
         return;
     }
     text.push_str("\nneeds attention\n");
+    if jobs > 0 {
+        let _ = writeln!(
+            text,
+            "  {jobs} job(s) need a person\n    next: kassettectl receipts --needs-person"
+        );
+    }
     for why in of_rack {
         let _ = writeln!(text, "  rack: {}\n    next: {}", paint::reason(why), why.next_step);
     }
@@ -135,6 +141,16 @@ mod tests {
             "{screen}"
         );
         assert!(!screen.contains("needs attention"));
+    }
+
+    #[test]
+    fn jobs_that_need_a_person_are_named_with_the_command_that_lists_them() {
+        let rack = v1::Rack {
+            jobs_needing_person: 3,
+            ..Default::default()
+        };
+        let screen = screen(&rack, &[]);
+        assert!(screen.contains("kassettectl receipts --needs-person"), "{screen}");
     }
 
     #[test]

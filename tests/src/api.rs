@@ -14,8 +14,8 @@ use kassette_api::v1::watch_receipts_response::Event;
 use kassette_api::v1::watch_start::Start;
 use kassette_api::v1::{
     ApplyRackRequest, ApplyRackResponse, GetReceiptRequest, JobState, KeyLookup, ListReceiptsRequest,
-    ListRegistersRequest, RackDescription, ReceiptJob, Register, SubmitReceiptRequest, SubmitReceiptResponse,
-    WatchReceiptsRequest, WatchReceiptsResponse, WatchStart, apply_rack_request,
+    ListRegistersRequest, ListSlotsRequest, RackDescription, ReceiptJob, Register, Slot, SubmitReceiptRequest,
+    SubmitReceiptResponse, WatchReceiptsRequest, WatchReceiptsResponse, WatchStart, apply_rack_request,
 };
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -171,6 +171,19 @@ impl Api {
             ..ListRegistersRequest::default()
         };
         Ok(self.wait(client.list_registers(request))?.into_inner().registers)
+    }
+
+    /// Every slot, as the inventory shows it.
+    ///
+    /// # Errors
+    /// The daemon's status.
+    pub fn slots(&self) -> Result<Vec<Slot>, Status> {
+        let mut client = InventoryServiceClient::new(self.channel.clone());
+        let request = ListSlotsRequest {
+            page_size: Some(1000),
+            ..ListSlotsRequest::default()
+        };
+        Ok(self.wait(client.list_slots(request))?.into_inner().slots)
     }
 
     /// A watch over the jobs of all tenants.

@@ -165,6 +165,12 @@ impl Daemon {
         self.process.kill()
     }
 
+    /// Process number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The last lines of its log.
     #[must_use]
     pub fn log_tail(&self) -> String {

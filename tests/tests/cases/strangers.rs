@@ -82,13 +82,15 @@ fn a_second_daemon_on_the_same_register_is_refused_by_name() {
         let job = second.api.job(&taxpayer, "second", LONGEST_WAIT).unwrap();
         assert_eq!(job.state(), JobState::Expired, "{job:?}");
     }
-    let registers = second.api.registers().unwrap();
-    let reasons: Vec<_> = registers.iter().flat_map(|one| &one.reasons).collect();
-    let held = reasons
-        .iter()
-        .any(|one| matches!(one.code.as_str(), "REGISTER_LOCKED" | "PORT_UNOPENABLE"));
-    assert!(held, "{reasons:?}");
+    // The first one is named, so that a person knows whom to stop.
+    let slots = second.api.slots().unwrap();
+    let reasons: Vec<_> = slots.iter().filter_map(|slot| slot.reason.as_ref()).collect();
     println!("the second daemon says: {reasons:?}");
+    let first = format!("{}", rack.daemon().unwrap().id());
+    let names_it = |code: &str, text: &str| {
+        matches!(code, "REGISTER_LOCKED" | "PORT_UNOPENABLE") && text.contains("kassetted") && text.contains(&first)
+    };
+    assert!(reasons.iter().any(|one| names_it(&one.code, &one.text)), "{reasons:?}");
     second.stop().unwrap();
 
     // The first daemon was not disturbed.

@@ -3,7 +3,7 @@
 //! Owns: the typed configuration and the report of everything that is wrong with it, at once.
 //! Must never: hold what stands in the rack (that is in the journal), or a secret.
 //!
-//! Values are read key by key against the list in [`keys`], not by a derived parser: that one would stop at the first
+//! Values are read key by key against the list in `keys`, not by a derived parser: that one would stop at the first
 //! error, and would not know which file a merged value came from.
 
 mod environment;

@@ -6,11 +6,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use kassette_core::domain::job::Job;
+use kassette_core::domain::unit::UnitState;
 use kassette_dst::check::{self, Allowed};
-use kassette_dst::play::{Play, Setting, simulate};
+use kassette_dst::play::{Play, Setting, order, simulate};
 use kassette_hw_sim::faults::{FaultKind, Trigger, When};
 use kassette_receipts::job::JobState;
+use kassette_wire::codes::Code;
 use std::time::Duration;
+use tokio::time::Instant;
 
 fn at(command: &str) -> Trigger {
     Trigger::Command {
@@ -102,5 +105,42 @@ fn a_rack_that_is_stopped_at_once_ends() {
             tokio::join!(handle.stop(), rack.ended())
         });
         stopped.await.unwrap();
+    });
+}
+
+#[test]
+fn a_shift_that_is_refused_shows_the_reason_of_the_register() {
+    simulate(async {
+        let mut play = Play::new(&Setting::new(7, 1));
+        let when = When::Before;
+        play.fault(0, FaultKind::Error { code: 0x15, when }, at("FF0B"));
+        play.start().await;
+        let unit = play
+            .until_unit("S0", "draining", |unit| unit.state == UnitState::Draining)
+            .await;
+        assert_eq!(unit.reason.code, Code::FnUnsentTooOld, "{unit:?}");
+        // It may pass by itself, so the unit is looked at again.
+        completed(&play.day([1]).await);
+        check::all(&mut play, Allowed::default()).await;
+    });
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_register_in_doubt() {
+    simulate(async {
+        let mut play = Play::begin(&Setting::new(7, 1)).await;
+        let when = When::After;
+        let for_ms = Some(600_000);
+        play.fault(0, FaultKind::Hang { for_ms, when }, at("FF45"));
+        let handle = play.handle();
+        let submitted = tokio::spawn(async move { handle.submit(order(1)).await });
+        play.until_unit("S0", "in doubt", |unit| unit.in_doubt.is_some()).await;
+        play.pass(Duration::from_secs(1)).await;
+        let before = Instant::now();
+        play.stop().await;
+        assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+        submitted.await.unwrap().unwrap();
+        completed(&play.day([1]).await);
+        check::all(&mut play, Allowed::default()).await;
     });
 }

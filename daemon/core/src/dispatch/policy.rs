@@ -139,8 +139,10 @@ pub fn retry_after(attempts: u32) -> Duration {
 /// Whether a device's doing counts against the job (design, section 5: loss of link or power, unplug, hold, FN phase or
 /// flags and shift age never count).
 #[must_use]
-pub fn counts_as_poison(code: Code) -> bool {
-    !matches!(
+pub fn counts_as_poison(code: Code, fault: &DeviceFault) -> bool {
+    // Without a code of the device only its silence is a hang; noise on the line says nothing of the job.
+    let hang = fault.device_code.is_some() || code == Code::RegisterSilent;
+    hang && !matches!(
         code,
         Code::RegisterAbsent
             | Code::AttemptLinkLost
@@ -181,8 +183,9 @@ pub fn faults_of(attempts: &[Attempt]) -> Vec<(RegisterId, DeviceFault)> {
     attempts
         .iter()
         .filter(|a| a.state == AttemptState::NotMade)
-        .filter(|a| a.reason.as_ref().is_some_and(|reason| counts_as_poison(reason.code)))
-        .filter_map(|a| a.device.clone().map(|fault| (a.register.clone(), fault)))
+        .filter_map(|a| Some((a, a.reason.as_ref()?, a.device.as_ref()?)))
+        .filter(|(_, reason, fault)| counts_as_poison(reason.code, fault))
+        .map(|(a, _, fault)| (a.register.clone(), fault.clone()))
         .collect()
 }
 
@@ -217,6 +220,17 @@ mod tests {
             ])
             .is_some()
         );
+    }
+
+    #[test]
+    fn noise_on_two_lines_is_no_hang_of_two_devices() {
+        let hang = fault("FF46", None);
+        assert!(counts_as_poison(Code::RegisterSilent, &hang));
+        for code in [Code::RegisterGarbled, Code::RegisterAbsent, Code::InternalFault] {
+            assert!(!counts_as_poison(code, &hang), "{code}");
+        }
+        assert!(counts_as_poison(Code::RegisterUnknownError, &fault("FF46", Some(0xEE))));
+        assert!(!counts_as_poison(Code::PaperOut, &fault("FF46", Some(0x6B))));
     }
 
     #[test]

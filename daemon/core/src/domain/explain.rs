@@ -60,10 +60,10 @@ pub fn explain(document: &Document, wanted: &Wanted<'_>) -> Explained {
 }
 
 fn explain_receipt(document: &Document, wanted: &Wanted<'_>, receipt: &Receipt) -> Explained {
-    let found = key_in(&document.tags);
-    let differences = differences(&document.tags, receipt);
+    let tags = &document.tags;
+    let differences = differences(tags, receipt);
     match wanted.key {
-        Some((key, KeyPlace::AdditionalAttribute | KeyPlace::UserAttribute)) => match found {
+        Some((key, place @ (KeyPlace::AdditionalAttribute | KeyPlace::UserAttribute))) => match key_at(tags, place) {
             Some(text) if text == key.as_str() && differences.is_empty() => Explained::Ours(Learned::Scan),
             Some(text) if text == key.as_str() => Explained::OtherContent(differences),
             Some(text) => Explained::Nobodys(format!("receipt with key {text}")),
@@ -74,18 +74,18 @@ fn explain_receipt(document: &Document, wanted: &Wanted<'_>, receipt: &Receipt) 
     }
 }
 
-/// The job key of a document, wherever it stands.
-#[must_use]
-pub fn key_in(tags: &TlvList) -> Option<String> {
-    let attribute = || {
-        let list = tags.list(Tag::USER_ATTRIBUTE).ok().flatten()?;
-        let name = list.text(Tag::USER_ATTRIBUTE_NAME)?;
-        (name == KEY_ATTRIBUTE_NAME)
-            .then(|| list.text(Tag::USER_ATTRIBUTE_VALUE))
-            .flatten()
-    };
-    let direct = tags.text(Tag::RECEIPT_ATTRIBUTE).map(|text| text.trim_end().to_owned());
-    direct.filter(|text| JobKey::parse(text).is_ok()).or_else(attribute)
+/// The job key of a document, where the attempt put it: elsewhere the same form is the customer's own text.
+fn key_at(tags: &TlvList, place: KeyPlace) -> Option<String> {
+    let text = match place {
+        KeyPlace::AdditionalAttribute => tags.text(Tag::RECEIPT_ATTRIBUTE),
+        KeyPlace::UserAttribute => {
+            let list = tags.list(Tag::USER_ATTRIBUTE).ok().flatten()?;
+            let ours = list.text(Tag::USER_ATTRIBUTE_NAME)? == KEY_ATTRIBUTE_NAME;
+            ours.then(|| list.text(Tag::USER_ATTRIBUTE_VALUE)).flatten()
+        }
+        KeyPlace::ByContent => None,
+    }?;
+    Some(text.trim_end().to_owned()).filter(|text| JobKey::parse(text).is_ok())
 }
 
 /// Every tag of the document that differs from what was asked, in words.

@@ -60,7 +60,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Request>)
         tokio::select! {
             biased;
             _ = stop.changed() => {}
-            Some(_) = tasks.join_next() => {}
+            Some(ended) = tasks.join_next() => if let Err(error) = ended {
+                shared.task_failed(&error);
+            },
             request = inbox.recv(), if tasks.len() < INTAKE_MAX => match request {
                 None => break,
                 Some(request) => {

@@ -204,11 +204,15 @@ async fn recall_doubt(shared: &Shared, intent: &OpenIntent) -> Result<Unresolved
         intent: intent.clone(),
         taken: None,
         manual: None,
+        why: None,
     };
     if let Some(id) = intent.job
         && let Rows::Job(Some(stored)) = shared.read(Query::JobById(id)).await?
     {
         unresolved.taken = Some(shared.taken_of(&stored));
+        // What a person was asked to settle stays a person's, unless the FN was only not there to be read.
+        let person = stored.job.needs_person;
+        unresolved.manual = person.filter(|reason| reason.code != Code::RegisterWrongFn);
     }
     Ok(unresolved)
 }

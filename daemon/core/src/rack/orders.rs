@@ -43,7 +43,10 @@ pub(super) async fn apply(shared: &Shared, order: ApplyOrder) -> Result<AppliedP
     let standing = shared.plan.borrow().clone();
     let changes = standing.plan.changes_to(&order.plan);
     refuse_what_is_in_use(shared, &standing, &checked)?;
-    if let Some(expected) = order.expected_version.filter(|expected| *expected != standing.version) {
+    // A repeat under its request id was made from an older version; the journal knows whether it is one.
+    let may_be_repeat = order.request_id.is_some() && !order.validate_only;
+    let expected = order.expected_version.filter(|_| !may_be_repeat);
+    if let Some(expected) = expected.filter(|expected| *expected != standing.version) {
         let text = format!(
             "the plan was made from version {expected}, the rack has version {}",
             standing.version

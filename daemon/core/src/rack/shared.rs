@@ -6,6 +6,7 @@
 use super::{Ended, Parts};
 use crate::dispatch::policy::{Needs, Waiting, faults_of};
 use crate::dispatch::{Dispatch, Taken};
+use crate::domain::attempt::DeviceFault;
 use crate::domain::device::Registration;
 use crate::domain::error::{RackError, Reason};
 use crate::domain::job::{Job, JobFilter};
@@ -45,6 +46,8 @@ pub struct Unresolved {
     pub taken: Option<Taken>,
     /// Only a person can settle it.
     pub manual: Option<Reason>,
+    /// Why it fell into doubt, and what the device did; unknown after a restart.
+    pub why: Option<(Reason, Option<DeviceFault>)>,
 }
 
 /// Why a command was not made durable.
@@ -138,12 +141,12 @@ impl Shared {
                     *known = reply.sequence.max(*known);
                     newer
                 });
+                if let ReplyBody::Refused(Code::JournalFull, _) = reply.body {
+                    self.journal_is(JournalHealth::Full);
+                    return Err(NotWritten::Full);
+                }
                 self.journal_is(JournalHealth::Writing);
                 match reply.body {
-                    ReplyBody::Refused(Code::JournalFull, _) => {
-                        self.journal_is(JournalHealth::Full);
-                        Err(NotWritten::Full)
-                    }
                     ReplyBody::Refused(code, text) => Err(NotWritten::Refused(code, text)),
                     body => Ok(body),
                 }
@@ -183,8 +186,26 @@ impl Shared {
 
     /// The journal's state is unknown: nothing may be sent any more, the host opens it again.
     fn reopen(&self) {
-        let reason = Reason::new(Code::JournalStopped, "a commit was not confirmed");
-        self.tell(Event::new(Severity::Error, "the journal stopped; the rack ends").code(reason.code));
+        self.end(
+            "the journal stopped; the rack ends",
+            Reason::new(Code::JournalStopped, "a commit was not confirmed"),
+        );
+    }
+
+    /// A task of the rack failed: what it held in memory is gone, so everything begins anew from the journal.
+    pub fn task_failed(&self, error: &tokio::task::JoinError) {
+        if !error.is_cancelled() {
+            let text = format!("a task of the rack failed: {error}");
+            self.end("a task failed; the rack ends", Reason::new(Code::InternalFault, text));
+        }
+    }
+
+    fn end(&self, what: &'static str, reason: Reason) {
+        self.tell(
+            Event::new(Severity::Error, what)
+                .code(reason.code)
+                .detail(&reason.detail),
+        );
         self.ended.send_if_modified(|ended| {
             let first = ended.is_none();
             if first {

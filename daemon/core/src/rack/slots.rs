@@ -28,15 +28,16 @@ pub(super) async fn run(shared: Arc<Shared>) {
             biased;
             _ = stop.changed() => {}
             _ = plan.changed() => {}
-            Some(ended) = tasks.join_next() => forget(&mut running, ended),
+            Some(ended) = tasks.join_next() => match ended {
+                Ok(label) => drop(running.remove(&label)),
+                Err(error) => shared.task_failed(&error),
+            },
         }
     }
-    while tasks.join_next().await.is_some() {}
-}
-
-fn forget(running: &mut BTreeMap<String, Running>, ended: Result<String, tokio::task::JoinError>) {
-    if let Ok(label) = ended {
-        running.remove(&label);
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            shared.task_failed(&error);
+        }
     }
 }
 

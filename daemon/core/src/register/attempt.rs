@@ -422,8 +422,7 @@ impl Session<'_> {
     pub(super) async fn examine(&mut self, reason: Reason) -> Option<SessionEnd> {
         match reason.code {
             Code::FnFull | Code::FnExpired | Code::FnUnsentTooOld => {
-                self.shared
-                    .publish(&self.actor.label, |unit| unit.not_ready = Some(reason.clone()));
+                self.not_ready(Some(reason.clone())).await;
                 self.actor.enter(UnitState::Draining, reason).await;
                 // Some of it passes by itself: the OFD takes what was unsent.
                 Some(SessionEnd::Isolated {
@@ -480,7 +479,7 @@ impl Session<'_> {
             return Ok(());
         }
         taken.job.attempts = taken.job.attempts.saturating_add(1);
-        if let Some(fault) = device.filter(|_| counts_as_poison(reason.code)) {
+        if let Some(fault) = device.filter(|fault| counts_as_poison(reason.code, fault)) {
             taken.job.faults.push((self.adoption.register.clone(), fault));
         }
         self.requeue(taken).await
@@ -507,11 +506,15 @@ impl Session<'_> {
             reason: reason.clone(),
             at: self.shared.now(),
         };
-        self.shared.commit_until_done(command).await?;
+        let noted = self.shared.commit_until_done(command).await;
         let event = Event::new(Severity::Error, "a job was set aside as poison").code(reason.code);
         self.shared.tell(event.job(taken.job.key).detail(&reason.detail));
+        // Also when the journal would not note it: the next start finds the same faults.
         self.shared.dispatch.put(taken, None, true);
-        Ok(())
+        match noted {
+            Err(NotWritten::Stopped) => Err(SessionEnd::Over),
+            Ok(_) | Err(NotWritten::Full | NotWritten::Refused(..)) => Ok(()),
+        }
     }
 }
 

@@ -108,7 +108,12 @@ impl<'a> Session<'a> {
                 )
                 .await;
         }
-        let identity = match driver.identify().await {
+        let identified = tokio::select! {
+            biased;
+            () = actor.until_over() => return SessionEnd::Over,
+            identified = driver.identify() => identified,
+        };
+        let identity = match identified {
             Ok(identity) => identity,
             Err(error) => return error.into(),
         };

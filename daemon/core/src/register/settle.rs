@@ -12,7 +12,7 @@ use crate::domain::explain::Wanted;
 use crate::domain::job::Job;
 use crate::journal::{Command, EndIntent, JobEnd, Query, Rows, Scan, Verdict};
 use crate::parts::{Point, Severity};
-use crate::rack::shared::Unresolved;
+use crate::rack::shared::{NotWritten, Unresolved};
 use kassette_wire::codes::Code;
 
 impl Session<'_> {
@@ -52,7 +52,13 @@ impl Session<'_> {
             witness: self.witness(),
         };
         let points = self.shared.points.clone();
-        match recovery::resolve(self.driver.as_mut(), &doubtful, &points).await {
+        // The doubt is durable: at a stop nobody waits for a register that prints or an echo on the network.
+        let resolution = tokio::select! {
+            biased;
+            () = self.actor.until_over() => return Err(SessionEnd::Over),
+            resolution = recovery::resolve(self.driver.as_mut(), &doubtful, &points) => resolution,
+        };
+        match resolution {
             Ok(resolution) => self.resolved(unresolved, resolution).await,
             Err(not_yet) => Err(self.unresolved(not_yet)),
         }
@@ -105,7 +111,12 @@ impl Session<'_> {
                     needs_person: None,
                     at: self.shared.now(),
                 };
-                self.shared.commit_until_done(Command::End(Box::new(end), None)).await?;
+                let ended = self.shared.commit_until_done(Command::End(Box::new(end), None)).await;
+                if let Err(NotWritten::Refused(code, text)) = ended {
+                    // The journal has another document in its place: nothing here can say which is right.
+                    return Err(self.manual(unresolved, Reason::new(code, text), None).await);
+                }
+                ended?;
                 self.shared.points.reach(Point::ResolveDurable).await;
                 self.tell(Severity::Info, "a doubt was resolved: the document exists", None, &text);
             }
@@ -121,11 +132,22 @@ impl Session<'_> {
             unit.job = None;
         });
         if unmade_shift {
-            // Nothing slows a shift down as a queue does a job: pause before the next try.
-            let text = "a shift document was not made; it is tried again after a pause";
-            return Err(SessionEnd::Failed(Reason::new(Code::AttemptNotSent, text)));
+            return Err(self.shift_not_made(unresolved.why).await);
         }
         self.refresh().await
+    }
+
+    /// A shift document was not made. Nothing slows a shift down as a queue does a job: pause before the next try, under
+    /// the reason that the register gave.
+    async fn shift_not_made(&mut self, why: Option<(Reason, Option<DeviceFault>)>) -> SessionEnd {
+        let text = "a shift document was not made; it is tried again after a pause";
+        let (reason, device) = why.unwrap_or_else(|| (Reason::new(Code::AttemptNotSent, text), None));
+        let refused = device.is_some_and(|device| device.device_code.is_some());
+        let judged = match refused {
+            true => self.examine(reason.clone()).await,
+            false => None,
+        };
+        judged.unwrap_or(SessionEnd::Failed(reason))
     }
 
     async fn not_made_after_all(&mut self, unresolved: &Unresolved, scan: Scan) -> Result<(), SessionEnd> {
@@ -170,7 +192,7 @@ impl Session<'_> {
             )
         };
         let Some(id) = unresolved.intent.job else {
-            return Ok(unknown());
+            return Ok(unresolved.why.clone().unwrap_or_else(unknown));
         };
         let job = self.load_doubtful(id).await?;
         let row = job

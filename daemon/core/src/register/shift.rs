@@ -9,7 +9,7 @@
 use super::recovery::read_evidence;
 use super::session::{Session, SessionEnd};
 use crate::dispatch::policy::UnitFacts;
-use crate::domain::attempt::{DocumentKind, Evidence, Learned, Made, MadeDocument};
+use crate::domain::attempt::{DeviceFault, DocumentKind, Evidence, Learned, Made, MadeDocument};
 use crate::domain::device::Activity;
 use crate::domain::error::Reason;
 use crate::domain::explain::Wanted;
@@ -119,6 +119,7 @@ impl Session<'_> {
             }
         };
         self.shared.points.reach(Point::ShiftAnswered).await;
+        let mut device = None;
         let reason = match made {
             Made::Good(document) if Some(document.fd) == baseline.next() => {
                 match self.shift_evidence(kind, &document).await {
@@ -130,10 +131,16 @@ impl Session<'_> {
                 let text = format!("the answer names document {}, the last one was {baseline}", document.fd);
                 Reason::new(Code::DoubtOpen, text)
             }
-            Made::Refused(refusal) => Reason::new(refusal.code, format!("{}: {}", refusal.command, refusal.text)),
+            Made::Refused(refusal) => {
+                device = Some(DeviceFault {
+                    command: refusal.command.clone(),
+                    device_code: Some(refusal.device_code),
+                });
+                Reason::new(refusal.code, format!("{}: {}", refusal.command, refusal.text))
+            }
             Made::Broken(broken) => Reason::new(broken.code, format!("{}: {}", broken.command, broken.text)),
         };
-        Err(self.fall_into_doubt(intent, None, reason, None).await)
+        Err(self.fall_into_doubt(intent, None, reason, device).await)
     }
 
     async fn begin_shift(&mut self, kind: DocumentKind, baseline: FdNumber) -> Result<OpenIntent, SessionEnd> {
@@ -219,7 +226,7 @@ impl Session<'_> {
         intent: OpenIntent,
         taken: Option<crate::dispatch::Taken>,
         reason: Reason,
-        device: Option<crate::domain::attempt::DeviceFault>,
+        device: Option<DeviceFault>,
     ) -> SessionEnd {
         self.tell(
             Severity::Warn,
@@ -229,6 +236,7 @@ impl Session<'_> {
         );
         self.shared
             .publish(&self.actor.label, |unit| unit.in_doubt = Some(reason.clone()));
+        let why = (reason.clone(), device.clone());
         let end = EndIntent {
             intent: intent.intent,
             verdict: Verdict::InDoubt,
@@ -245,6 +253,7 @@ impl Session<'_> {
             intent,
             taken,
             manual: None,
+            why: Some(why),
         });
         match self.shared.commit_until_done(Command::End(Box::new(end), None)).await {
             Ok(_) => SessionEnd::Again,

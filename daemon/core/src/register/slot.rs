@@ -150,6 +150,18 @@ impl SlotActor {
         self.shared.stopping() || *self.gone.borrow()
     }
 
+    /// Resolves when the rack stops or has ended, or the slot leaves the plan.
+    pub(super) async fn until_over(&self) {
+        let (mut stop, mut ended) = (self.shared.stop.subscribe(), self.shared.ended.subscribe());
+        let mut gone = self.gone.clone();
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => {}
+            _ = ended.wait_for(Option::is_some) => {}
+            _ = gone.wait_for(|gone| *gone) => {}
+        }
+    }
+
     fn presence(&self, ports: &mut watch::Receiver<PortMap>) -> Option<u64> {
         ports
             .borrow_and_update()

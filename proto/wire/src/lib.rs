@@ -4,6 +4,7 @@
 //! Must never: do I/O, await, read a clock, or decide what a command does to a receipt.
 
 pub mod codes;
+mod crc;
 pub mod ffd;
 pub mod fiscal;
 pub mod link;

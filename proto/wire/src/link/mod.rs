@@ -4,3 +4,4 @@
 //! Must never: know what a payload means, or how long to wait for it.
 
 pub mod shtrih_v1;
+pub mod shtrih_v2;

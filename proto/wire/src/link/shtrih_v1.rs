@@ -13,7 +13,9 @@ pub const ENQ: u8 = 0x05;
 pub const ACK: u8 = 0x06;
 /// Frame damaged; as reply to ENQ: idle, send a command.
 pub const NAK: u8 = 0x15;
-/// The extra byte some TCP devices send after the host's ACK, at once or late (`shtrih-m` 1.2, captures).
+/// The extra byte some TCP devices send after the host's ACK, at once or late (`shtrih-m` 1.2, captures): before the NAK
+/// to the next ENQ, or before the ACK to the next frame. The scanner gives it as [`Event::Stray`]; a host skips it there
+/// and reads on. Inside a frame the same byte is data.
 pub const TCP_STRAY: u8 = 0xFF;
 /// Most payload bytes a v1 frame can carry, both ways.
 pub const MAX_PAYLOAD: usize = 255;

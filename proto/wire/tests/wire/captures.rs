@@ -3,9 +3,10 @@
 //! Owns: the count of frames per command; a lost row fails.
 //! Must never: tolerate a mismatch that `golden/DIFFERENCES.md` does not explain.
 
-use super::rows::{Carried, Direction, both_ways, captured, unhex, v1_payload};
+use super::rows::{Carried, Direction, both_ways, captured, unhex, v1_payload, v2_frame};
 use kassette_wire::ffd::TlvList;
 use kassette_wire::link::shtrih_v1::{ACK, ENQ, Event, FrameScanner, NAK};
+use kassette_wire::link::shtrih_v2::Frame;
 use kassette_wire::shtrih::{Answer, AnswerFrame, CommandCode, Echo, FnDocumentDetail, OperationKind};
 use kassette_wire::value::Kopecks;
 use std::collections::BTreeMap;
@@ -114,31 +115,12 @@ fn the_captured_byte_stream_splits_into_its_rows() {
     }
 }
 
-/// The data of a v2 frame. Protocol v2 is outside the slice; its payloads are the same as those of v1.
-fn v2_payload(frame: &[u8]) -> Option<Vec<u8>> {
-    let mut plain = Vec::new();
-    let mut bytes = frame.iter().skip(1);
-    while let Some(byte) = bytes.next() {
-        plain.push(match byte {
-            0x9F => match bytes.next() {
-                Some(0x81) => 0x8F,
-                Some(0x83) => 0x9F,
-                other => panic!("bad stuffing {other:?} in {frame:02X?}"),
-            },
-            byte => *byte,
-        });
-    }
-    let length = usize::from(u16::from_le_bytes([plain[0], plain[1]]));
-    assert_eq!(plain.len(), length + 4, "{frame:02X?}");
-    (length > 2).then(|| plain[4..2 + length].to_vec())
-}
-
 #[test]
 fn every_captured_v2_payload_of_the_slice_is_typed_and_encodes_back_to_the_same_bytes() {
     let rows = captured("shtrih-v2.jsonl");
-    let payloads = rows.iter().filter_map(|row| {
-        let payload = v2_payload(&row.bytes())?;
-        Some((row.cmd.clone(), row.direction(), payload))
+    let payloads = rows.iter().filter_map(|row| match v2_frame(&row.bytes()) {
+        Frame::Numbered { data, .. } if !data.is_empty() => Some((row.cmd.clone(), row.direction(), data)),
+        _ => None,
     });
     let counts = count(payloads);
     print(&counts);

@@ -7,5 +7,6 @@
 
 mod captures;
 mod examples;
+mod link;
 mod properties;
 mod rows;

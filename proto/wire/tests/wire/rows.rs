@@ -4,6 +4,7 @@
 //! Must never: skip a row it cannot read.
 
 use kassette_wire::link::shtrih_v1::{Event, FrameScanner, encode_frame};
+use kassette_wire::link::shtrih_v2;
 use kassette_wire::shtrih::{Answer, AnswerFrame, Request};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -78,6 +79,16 @@ pub fn v1_payload(frame: &[u8]) -> Vec<u8> {
     };
     assert_eq!(encode_frame(payload).unwrap(), frame);
     payload.clone()
+}
+
+/// Bytes that are exactly one good v2 frame; checks that it encodes back to the same bytes.
+pub fn v2_frame(bytes: &[u8]) -> shtrih_v2::Frame {
+    let events = shtrih_v2::FrameScanner::new().push_all(bytes);
+    let [shtrih_v2::Event::Frame(frame)] = events.as_slice() else {
+        panic!("{bytes:02X?} is not one v2 frame: {events:?}");
+    };
+    assert_eq!(frame.encode().unwrap(), bytes);
+    frame.clone()
 }
 
 /// Whether a payload was carried as a typed value.

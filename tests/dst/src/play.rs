@@ -9,7 +9,6 @@ use kassette_core::domain::job::{Job, Priority, SubmitOrder};
 use kassette_core::domain::plan::{RackPlan, RegisterPlan, SlotPlan, TenantPlan};
 use kassette_core::domain::snapshot::{RackSnapshot, UnitSnapshot};
 use kassette_core::domain::unit::UnitState;
-use kassette_core::parts::PortAddress;
 use kassette_core::rack::{ApplyOrder, Ended, Rack, RackHandle};
 use kassette_hw_sim::faults::{FaultKind, FaultSpec, Trigger};
 use kassette_hw_sim::rack_file::{Generated, RackFile, generate};
@@ -431,16 +430,10 @@ impl Play {
         tail(&self.world)
     }
 
-    /// Pulls a register's cable for good and puts another address in the plan is not needed: the plan names both.
+    /// Name of a port that the plan has a slot for and nothing stands at in the beginning.
     #[must_use]
     pub fn spare(at: usize) -> String {
         format!("spare{at}")
-    }
-
-    /// The address of a port of the bench.
-    #[must_use]
-    pub fn address(name: &str) -> PortAddress {
-        PortAddress::Serial(format!("/sim/{name}"))
     }
 }
 

@@ -156,6 +156,12 @@ impl World {
         lock(&self.0.kills).len()
     }
 
+    /// Takes back every kill and every journal fault that did not happen.
+    pub fn spare_the_process(&self) {
+        lock(&self.0.kills).clear();
+        *lock(&self.0.journal_fault) = None;
+    }
+
     /// Lets the n-th commit from now fail, counted from 1.
     pub fn fail_commit(&self, nth: u64, fault: JournalFault) {
         let at = *lock(&self.0.commits) + nth;

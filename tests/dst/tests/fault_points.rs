@@ -3,8 +3,6 @@
 //! Owns: the proof that a death at any point leaves exactly one document of each job.
 //! Must never: wait for real time, or leave a point out.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use kassette_core::parts::Point;
 use kassette_dst::check::{self, Allowed};
 use kassette_dst::play::{Play, Setting, simulate};

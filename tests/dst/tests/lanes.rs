@@ -3,8 +3,6 @@
 //! Owns: regressions of single races and faults that no kill point shows.
 //! Must never: wait for real time.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use kassette_core::domain::job::Job;
 use kassette_core::domain::unit::UnitState;
 use kassette_dst::check::{self, Allowed};

@@ -142,3 +142,18 @@ fn a_stop_does_not_wait_for_a_register_in_doubt() {
         check::all(&mut play, Allowed::default()).await;
     });
 }
+
+#[test]
+fn a_register_that_stays_silent_is_told_once() {
+    simulate(async {
+        let mut play = Play::begin(&Setting::new(7, 1)).await;
+        completed(&play.day([1]).await);
+        let when = When::Before;
+        play.fault(0, FaultKind::Hang { for_ms: None, when }, Trigger::Now);
+        play.pass(Duration::from_secs(3600)).await;
+        let trace = play.world.trace();
+        let moves = trace.iter().filter(|line| line.contains("unit moved")).count();
+        assert!(moves < 8, "{}", play.tail());
+        assert_eq!(play.unit("S0").reason.code, Code::RegisterSilent);
+    });
+}

@@ -322,6 +322,8 @@ pub enum ReplyBody {
     Applied(u64),
     /// What the journal knows of the FN that was seen.
     Mark(Option<FnMark>),
+    /// Old events were dropped; there may be more of them.
+    Pruned,
     /// Done, nothing to say.
     Done,
     /// Nothing was changed, and why.

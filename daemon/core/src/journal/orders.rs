@@ -218,6 +218,7 @@ pub(super) fn prune_events(tx: &Transaction<'_>, before: UnixMillis) -> Written 
         tx.prepare_cached("DELETE FROM events WHERE sequence <= ?1")?
             .execute([last])?;
         set_meta(tx, "events_floor", &last.saturating_add(1).to_string())?;
+        return Ok(ReplyBody::Pruned);
     }
     Ok(ReplyBody::Done)
 }

@@ -23,6 +23,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Space kept back to record results in flight when the disk fills (`exactly-once` C16).
 pub const RESERVE_BYTES: u64 = 64 << 20;
 
+/// Batches after which a spent reserve is tried again although no moment was quiet.
+const RENEW_EVERY: u32 = 64;
+
 /// Where the journal is and what it is created as.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
@@ -72,6 +75,7 @@ pub struct Store {
     pub(super) facts: JournalFacts,
     /// The reserve was spent or never made: no new job is taken.
     reserve_spent: bool,
+    batches_without_reserve: u32,
     stopped: Option<String>,
 }
 
@@ -134,6 +138,7 @@ impl Store {
             config,
             facts,
             reserve_spent,
+            batches_without_reserve: 0,
             stopped: None,
         };
         store.reserve_spent = reserve_spent || !store.make_reserve();
@@ -179,6 +184,7 @@ impl Store {
         if let Some(reason) = &self.stopped {
             return Applied::Stopped(reason.clone());
         }
+        self.renew_reserve();
         match self.transact(&batch, !self.reserve_spent) {
             Applied::Full if self.config.reserve_bytes > 0 && !self.reserve_spent => {
                 // Results in flight must be recorded: give up the reserve, take no new job until it is back.
@@ -188,6 +194,18 @@ impl Store {
                 self.keep_stop(again)
             }
             other => self.keep_stop(other),
+        }
+    }
+
+    /// Callers that come again without a pause leave no quiet moment: now and then the reserve is made among them.
+    fn renew_reserve(&mut self) {
+        if !self.reserve_spent {
+            self.batches_without_reserve = 0;
+            return;
+        }
+        self.batches_without_reserve = self.batches_without_reserve.wrapping_add(1);
+        if self.batches_without_reserve.is_multiple_of(RENEW_EVERY) && self.make_reserve() {
+            self.reserve_spent = false;
         }
     }
 

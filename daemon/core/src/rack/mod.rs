@@ -16,7 +16,7 @@ use crate::domain::error::{RackError, Reason};
 use crate::domain::plan::RackPlan;
 use crate::domain::snapshot::{JournalHealth, QueueSnapshot, RackSnapshot};
 use crate::exchange::DriverTiming;
-use crate::journal::{Command, Committer, OpenIntent, Query, Reader, Recovered, Rows};
+use crate::journal::{Command, Committer, OpenIntent, Query, Reader, Recovered, ReplyBody, Rows};
 use crate::parts::{Entropy, EventSink, Faults, Locks, PortSource, Secrets, WallClock};
 use kassette_wire::codes::Code;
 use shared::{Shared, Standing, Unresolved};
@@ -243,15 +243,22 @@ async fn expire(shared: Arc<Shared>) {
 /// Drops events that no cursor may point to any more.
 async fn prune(shared: Arc<Shared>) {
     const EVERY: Duration = Duration::from_secs(3600);
+    // Between two steps of one clearing: other writes come first.
+    const STEP: Duration = Duration::from_millis(20);
     let mut stop = shared.stop.subscribe();
     loop {
         let before = shared.now().plus_millis(-crate::journal::EVENTS_KEPT_MS);
         // A full disk or a stopping journal: the next hour tries again.
-        shared.commit(Command::PruneEvents { before }).await.ok();
+        let pruned = shared.commit(Command::PruneEvents { before }).await;
+        let pause = if matches!(pruned, Ok(ReplyBody::Pruned)) {
+            STEP
+        } else {
+            EVERY
+        };
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }

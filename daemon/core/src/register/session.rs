@@ -100,7 +100,8 @@ impl<'a> Session<'a> {
         let timing = shared.parts.policy.driver_timing;
         // Until there are more vendors every adopted register is of this one.
         let mut driver = connect(Vendor::ShtrihM, port, shared.points.clone(), timing);
-        if actor.state() != UnitState::Identifying {
+        // A unit that was not at work is what it was until it answers: a silent one makes no move with each look at it.
+        if actor.state() == UnitState::Active {
             actor
                 .enter(
                     UnitState::Identifying,
@@ -117,7 +118,13 @@ impl<'a> Session<'a> {
             Ok(identity) => identity,
             Err(error) => return error.into(),
         };
-        actor.known_as(Some(identity.register.clone()), identity.fn_number.clone());
+        let stranger = actor.known_as(Some(identity.register.clone()), identity.fn_number.clone());
+        if stranger || actor.state() == UnitState::Lost {
+            let text = format!("{} answers", identity.register);
+            actor
+                .enter(UnitState::Identifying, Reason::new(Code::RegisterIdentifying, text))
+                .await;
+        }
         publish_identity(actor, &identity);
         let admitted = match admit(actor, &identity).await {
             Ok(admitted) => admitted,

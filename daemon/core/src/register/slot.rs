@@ -88,7 +88,9 @@ impl SlotActor {
                 SessionEnd::Failed(reason) => {
                     self.lost(reason).await;
                     self.stumble();
-                    if let Wake::Stop = self.wait_at_most(&mut ports, self.pause).await {
+                    // Another port's coming and going shortens no pause.
+                    let pause = Some(self.pause);
+                    if let Wake::Stop = self.wait_isolated(&mut ports, generation, since_plan, pause).await {
                         break;
                     }
                 }
@@ -187,10 +189,6 @@ impl SlotActor {
         }
     }
 
-    async fn wait_at_most(&mut self, ports: &mut watch::Receiver<PortMap>, pause: Duration) -> Wake {
-        self.wait(ports, Some(pause)).await
-    }
-
     /// Waits until the port goes or comes anew, the plan changes, or the time for a new look has come.
     async fn wait_isolated(
         &mut self,
@@ -234,13 +232,6 @@ impl SlotActor {
         {
             return SessionEnd::Failed(Reason::new(Code::PortUnopenable, error));
         }
-        if self.state == UnitState::Lost {
-            self.enter(
-                UnitState::Arrived,
-                Reason::new(Code::RegisterIdentifying, "a port is there"),
-            )
-            .await;
-        }
         Session::hold(self, port).await
     }
 
@@ -261,10 +252,13 @@ impl SlotActor {
         self.enter(UnitState::Lost, reason).await;
     }
 
-    /// Names who answers here, for moves and messages.
-    pub(super) fn known_as(&mut self, register: Option<RegisterId>, fn_number: Option<FnNumber>) {
+    /// Names who answers here, for moves and messages; whether it is another one than before.
+    pub(super) fn known_as(&mut self, register: Option<RegisterId>, fn_number: Option<FnNumber>) -> bool {
         self.prints &= self.who.0 == register;
-        self.who = (register, fn_number);
+        let who = (register, fn_number);
+        let stranger = self.who != who;
+        self.who = who;
+        stranger
     }
 
     /// Moves the unit: one journal row, one event, one change of the snapshot. Staying with the same reason is no move.
@@ -278,6 +272,10 @@ impl SlotActor {
         };
         if same && self.state == state {
             return;
+        }
+        if self.state != state && !self.state.may_become(state) && self.state.may_become(UnitState::Identifying) {
+            let text = "identified again";
+            Box::pin(self.enter(UnitState::Identifying, Reason::new(Code::RegisterIdentifying, text))).await;
         }
         if self.state != state
             && let Err(illegal) = self.state.become_state(state)

@@ -351,6 +351,24 @@ fn a_batch_that_finds_no_room_changes_nothing_when_there_is_no_reserve() {
 }
 
 #[test]
+fn a_spent_reserve_comes_back_among_callers_that_never_pause() {
+    let (_folder, mut store) = store(1 << 20);
+    std::fs::remove_file(store.config.reserve_path()).unwrap();
+    store.reserve_spent = true;
+    let tries = (0..).take_while(|n| {
+        !matches!(
+            one(&mut store, accept(&format!("{n}"), "tea")),
+            ReplyBody::Accepted { .. }
+        )
+    });
+    assert!(
+        tries.take(1000).count() < 1000,
+        "there is room, and nobody could see it"
+    );
+    assert!(store.config.reserve_path().exists());
+}
+
+#[test]
 fn a_store_that_stopped_stays_stopped() {
     let (_folder, mut store) = store(0);
     store

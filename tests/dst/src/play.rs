@@ -372,9 +372,19 @@ impl Play {
     /// person must settle it. At most [`CALM`]: what has not come to rest by then is for a check to find.
     pub async fn calm(&mut self) {
         let mut snapshots = self.handle().snapshot();
+        let world = self.world.clone();
+        let written = move || -> Vec<usize> { world.ledgers().values().map(Vec::len).collect() };
         let quiet = async {
-            while !snapshots.borrow_and_update().units.values().all(at_peace) {
-                if snapshots.changed().await.is_err() {
+            loop {
+                while !snapshots.borrow_and_update().units.values().all(at_peace) {
+                    if snapshots.changed().await.is_err() {
+                        return;
+                    }
+                }
+                // A shift that is being turned shows nowhere but in the FN.
+                let before = written();
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                if written() == before && snapshots.borrow().units.values().all(at_peace) {
                     return;
                 }
             }

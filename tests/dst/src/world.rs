@@ -59,7 +59,8 @@ struct Inner {
     entropy: Mutex<u64>,
     host_offset_ms: Mutex<i64>,
     allowed: Mutex<Vec<PortAddress>>,
-    ports: watch::Sender<PortMap>,
+    /// What each watcher was told. A channel each: one channel wakes its receivers in an order drawn by the runtime.
+    ports: Mutex<(PortMap, Vec<watch::Sender<PortMap>>)>,
     held: Arc<Mutex<BTreeMap<String, String>>>,
     trace: Mutex<Vec<String>>,
     kills: Mutex<VecDeque<(Point, u32)>>,
@@ -80,7 +81,7 @@ impl Inner {
             entropy: Mutex::new(seed),
             host_offset_ms: Mutex::new(0),
             allowed: Mutex::default(),
-            ports: watch::Sender::new(Arc::default()),
+            ports: Mutex::default(),
             held: Arc::default(),
             trace: Mutex::default(),
             kills: Mutex::default(),
@@ -306,11 +307,14 @@ impl World {
                 ))
             })
             .collect();
-        self.0.ports.send_if_modified(|known| {
-            let changed = **known != map;
-            *known = Arc::new(map);
-            changed
-        });
+        let mut ports = lock(&self.0.ports);
+        if *ports.0 != map {
+            ports.0 = Arc::new(map);
+            let (known, watchers) = &*ports;
+            for watcher in watchers {
+                watcher.send_replace(Arc::clone(known));
+            }
+        }
     }
 }
 
@@ -413,7 +417,11 @@ impl PortSource for World {
     }
 
     fn watch(&self) -> watch::Receiver<PortMap> {
-        self.0.ports.subscribe()
+        let mut ports = lock(&self.0.ports);
+        let (sender, receiver) = watch::channel(Arc::clone(&ports.0));
+        ports.1.retain(|watcher| !watcher.is_closed());
+        ports.1.push(sender);
+        receiver
     }
 
     async fn open(&self, address: &PortAddress, generation: u64) -> Result<Box<dyn Port>, PortError> {

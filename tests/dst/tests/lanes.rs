@@ -157,3 +157,28 @@ fn a_register_that_stays_silent_is_told_once() {
         assert_eq!(play.unit("S0").reason.code, Code::RegisterSilent);
     });
 }
+
+#[test]
+fn a_unit_that_breaks_every_attempt_slows_down_and_spares_the_jobs_that_wait() {
+    simulate(async {
+        let mut play = Play::begin(&Setting::new(7, 1)).await;
+        for nth in 1..=60 {
+            let (when, down_ms) = (When::Before, 10);
+            let code = "FF46".to_owned();
+            play.fault(0, FaultKind::PowerCut { when, down_ms }, Trigger::Command { code, nth });
+        }
+        let handle = play.handle();
+        for number in 1..=10 {
+            play.live(handle.submit(order(number))).await.unwrap().unwrap();
+        }
+        play.pass(Duration::from_secs(120)).await;
+        let trace = play.world.trace();
+        let broken = trace
+            .iter()
+            .filter(|line| line.contains("an attempt is in doubt"))
+            .count();
+        assert!((2..25).contains(&broken), "{broken} attempts in two minutes");
+        completed(&play.day_within(1..=10, Duration::from_secs(7200)).await);
+        check::all(&mut play, Allowed::default()).await;
+    });
+}

@@ -96,6 +96,7 @@ impl Session<'_> {
         let scan = resolution.scan;
         let last = scan.last_after;
         let unmade_shift = unresolved.intent.job.is_none() && matches!(resolution.verdict, Found::NotMade);
+        let mut pause = None;
         match resolution.verdict {
             Found::Manual(reason) => return Err(self.manual(unresolved, reason, Some(scan)).await),
             Found::Made(evidence) => {
@@ -122,8 +123,12 @@ impl Session<'_> {
             }
             Found::NotMade => {
                 self.status.fn_state.last_fd = last;
-                self.not_made_after_all(&unresolved, scan).await?;
+                let reason = self.not_made_after_all(&unresolved, scan).await?;
                 self.shared.points.reach(Point::ResolveDurable).await;
+                // One broken attempt happens; a unit that breaks each would spend an attempt of every job that waits.
+                if !unmade_shift && self.actor.refused() > 1 {
+                    pause = Some(reason);
+                }
             }
         }
         self.shared.resolved(&self.adoption.fn_number);
@@ -134,7 +139,10 @@ impl Session<'_> {
         if unmade_shift {
             return Err(self.shift_not_made(unresolved.why).await);
         }
-        self.refresh().await
+        match pause {
+            Some(reason) => Err(SessionEnd::Failed(reason)),
+            None => self.refresh().await,
+        }
     }
 
     /// A shift document was not made. Nothing slows a shift down as a queue does a job: pause before the next try, under
@@ -150,7 +158,7 @@ impl Session<'_> {
         judged.unwrap_or(SessionEnd::Failed(reason))
     }
 
-    async fn not_made_after_all(&mut self, unresolved: &Unresolved, scan: Scan) -> Result<(), SessionEnd> {
+    async fn not_made_after_all(&mut self, unresolved: &Unresolved, scan: Scan) -> Result<Reason, SessionEnd> {
         let intent = unresolved.intent.intent;
         let text = format!("no document above {}", unresolved.intent.baseline);
         let (reason, device) = self.last_words(unresolved).await?;
@@ -162,15 +170,15 @@ impl Session<'_> {
         );
         match unresolved.taken.clone() {
             Some(taken) => {
-                self.end_not_made(intent, taken, reason, device, JobEnd::Again, Some(scan))
-                    .await
+                self.end_not_made(intent, taken, reason.clone(), device, JobEnd::Again, Some(scan))
+                    .await?;
             }
             None => {
                 let end = EndIntent {
                     intent,
                     verdict: Verdict::NotMade,
                     job_end: JobEnd::Again,
-                    reason: Some(reason),
+                    reason: Some(reason.clone()),
                     device,
                     last_fd: scan.last_after,
                     scan: Some(scan),
@@ -178,9 +186,9 @@ impl Session<'_> {
                     at: self.shared.now(),
                 };
                 self.shared.commit_until_done(Command::End(Box::new(end), None)).await?;
-                Ok(())
             }
         }
+        Ok(reason)
     }
 
     /// Why the attempt fell into doubt, as its row says: the reason stays that of the attempt, also after a restart.

@@ -217,6 +217,8 @@ impl Device {
         let outcome = self
             .permitted(command, data, now)
             .and_then(|operator| match Request::decode(payload) {
+                // The printer takes its commands byte for byte and judges their length itself.
+                _ if super::printer::takes(command) => self.other(command, data, operator, now),
                 Ok(request) => self.dispatch(request, operator, now),
                 Err(error) => Err(code_of(&error)),
             });

@@ -40,6 +40,11 @@ pub(super) fn is_printer(command: CommandCode) -> bool {
     PRINTER.iter().any(|(code, _)| CommandCode::one(*code) == command)
 }
 
+/// Whether [`Device::other`] carries a command out.
+pub(super) fn takes(command: CommandCode) -> bool {
+    is_printer(command) || command == SET_PORT || command == READ_PORT
+}
+
 /// Byte timeout behind its code: 0 to 150 ms, then steps of 150 ms, then of 15 s.
 pub(super) const fn byte_timeout(code: u8) -> Duration {
     let ms = match code {

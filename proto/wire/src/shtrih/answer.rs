@@ -13,6 +13,13 @@ use super::error_code::ErrorCode;
 use super::fn_data::{
     DocumentHeader, FnDocument, FnExpiry, FnRegistration, FnResource, FnStatus, FnVersion, OfdStatus,
 };
+use super::marking_data::{
+    MarkBound, MarkChecked, MarkingState, NotificationBlock, NotificationExchange, NotificationQueue,
+};
+use super::ofd_data::{FnTicket, OfdBuffer};
+use super::receipt_data::CorrectionDone;
+use super::registration_data::{FnRegistrationReport, FnReportDone};
+use super::service_data::{JournalState, LifetimeTotals, MoneyRegister, OperationRegister, PortSettings};
 use super::table::{FieldStructure, TableStructure};
 
 /// An answer before its data is looked into: command code, error code, data. With an error the register sends no
@@ -119,6 +126,8 @@ bytes_payload! {
     AllBytes(Vec<u8> as Rest, "data");
     Number16([u8; 16] as Plain, "fn_number");
     Count(u16 as Plain, "count");
+    ByteValue(u8 as Plain, "value");
+    Random16([u8; 16] as Plain, "random");
 }
 
 macro_rules! answers {
@@ -128,7 +137,8 @@ macro_rules! answers {
         /// Data of a successful answer.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Answer {
-            /// No data: 14, 1E, 21, 22, 23, FF08, FF0C, FF37, FF41, FF42, FF46, FF4D.
+            /// No data: 14, 16, 1E, 21, 22, 23, AC, FF05, FF07, FF08, FF0C, FF0D, FF33, FF35, FF37, FF3D, FF41, FF42, FF46,
+            /// FF4B, FF4D, FF62, FF64, FF66, FF73.
             Done,
             $($(#[$vmeta])* $variant($ty),)+
             /// Data of a command outside the slice, byte for byte.
@@ -148,7 +158,21 @@ macro_rules! answers {
                     | CommandCode::BEGIN_OPEN_SHIFT
                     | CommandCode::BEGIN_CLOSE_SHIFT
                     | CommandCode::OPERATION
-                    | CommandCode::OPERATION_TAG => Ok(Self::Done),
+                    | CommandCode::OPERATION_TAG
+                    | CommandCode::SET_PORT
+                    | CommandCode::TECHNOLOGICAL_RESET
+                    | CommandCode::JOURNAL_STOP
+                    | CommandCode::SYNC_SHIFT
+                    | CommandCode::OPERATION_DISCOUNTED
+                    | CommandCode::RECEIPT_DISCOUNT
+                    | CommandCode::SEND_LONG_TLV
+                    | CommandCode::BEGIN_CORRECTION
+                    | CommandCode::BEGIN_REGISTRATION
+                    | CommandCode::BEGIN_FN_CLOSE
+                    | CommandCode::RESET_FN
+                    | CommandCode::WRITE_OFD_BLOCK
+                    | CommandCode::CONFIRM_NOTIFICATION
+                    | CommandCode::AUTHORISE => Ok(Self::Done),
                     $($(CommandCode::$code)|+ => answers!(@read $variant, $ty, reader $(, $wrap)?),)+
                     _ => Ok(Self::Raw(reader.rest())),
                 }
@@ -176,10 +200,10 @@ macro_rules! answers {
 
 answers! {
     /// Row of table 2 whose password matched; 00 on some models (captures), missing for E0 in the vendor text. 13, E0,
-    /// 41, 40, 80 to 83, 88, 8D, B0.
+    /// 41, 40, 80 to 83, 88, 8D, B0, C6, C7, 24, 27, and the commands that print.
     Operator(Option<u8>, OperatorByte) = [
         BEEP, OPEN_SHIFT, Z_REPORT, X_REPORT, LEGACY_SALE, LEGACY_BUY, LEGACY_SALE_RETURN, LEGACY_BUY_RETURN,
-        CANCEL_RECEIPT, OPEN_RECEIPT, CONTINUE_PRINT
+        CANCEL_RECEIPT, OPEN_RECEIPT, CONTINUE_PRINT, RESET_TABLES, GENERAL_RESET, PRINT_LINE, PRINT_FONT_LINE, CUT_PAPER, OPEN_DRAWER, FEED_PAPER, PRINT_GRAPHICS_512, LOAD_GRAPHICS_512, PRINT_SCALED_GRAPHICS, LOAD_GRAPHICS, PRINT_GRAPHICS, PRINT_EXTENDED_GRAPHICS, LOAD_EXTENDED_GRAPHICS, PRINT_DOTS, PRINT_BARCODE, LOAD_BLOCK, PRINT_BARCODE_2D, BUFFER_Z_REPORT, PRINT_Z_REPORT
     ];
     /// FC (3.1).
     DeviceType(DeviceType) = [DEVICE_TYPE];
@@ -193,8 +217,10 @@ answers! {
     ErrorText(Vec<u8>, AllBytes) = [ERROR_TEXT];
     /// 26 (captures).
     FontInfo(FontInfo) = [FONT_INFO];
-    /// FE F3 (3.1): what a model adds, mostly nothing.
-    Service(Vec<u8>, AllBytes) = [REBOOT];
+    /// FE EC to FE F3 (3.1): what a model adds, mostly nothing.
+    Service(Vec<u8>, AllBytes) = [
+        REBOOT, SERVICE_PING, SERVICE_LOADER_VERSION, SERVICE_DFU, SERVICE_LICENCES, SERVICE_CONTROLLER_ID
+    ];
     /// 1F (3.3): BIN little-endian; CHAR in windows-1251, padded to the width of the field or cut, also to nothing.
     TableValue(Vec<u8>, AllBytes) = [READ_TABLE];
     /// 2D (3.3).
@@ -213,8 +239,8 @@ answers! {
     Subtotal(Subtotal) = [SUBTOTAL];
     /// FF45 (3.5).
     CloseReceipt(CloseReceiptDone) = [CLOSE_RECEIPT];
-    /// 85 (3.5, captures).
-    CloseLegacy(CloseLegacyDone) = [CLOSE_LEGACY];
+    /// 85, 8E (3.5, captures).
+    CloseLegacy(CloseLegacyDone) = [CLOSE_LEGACY, CLOSE_EXTENDED];
     /// 50, 51 (3.5).
     Cash(CashDone) = [CASH_IN, CASH_OUT];
     /// FF01 (3.7).
@@ -240,6 +266,50 @@ answers! {
     UnconfirmedCount(u16, Count) = [UNCONFIRMED_COUNT];
     /// FF63 (3.7).
     FnResource(FnResource) = [FN_RESOURCE];
+    /// 15 (3.1).
+    PortSettings(PortSettings) = [READ_PORT];
+    /// 1A (captures).
+    MoneyRegister(MoneyRegister) = [MONEY_REGISTER];
+    /// 1B (captures).
+    OperationRegister(OperationRegister) = [OPERATION_REGISTER];
+    /// AD (captures).
+    JournalState(JournalState) = [JOURNAL_STATE];
+    /// B3, BB (captures): text in windows-1251.
+    JournalText(Vec<u8>, AllBytes) = [JOURNAL_REPORT, JOURNAL_ACTIVATION];
+    /// FE F4 (3.1).
+    LifetimeTotals(LifetimeTotals) = [LIFETIME_TOTALS];
+    /// FF36, FF4A (3.6).
+    Correction(CorrectionDone) = [CORRECTION, CORRECTION_V2];
+    /// FF4C (3.7).
+    RegistrationReport(FnRegistrationReport) = [REGISTRATION_BY_NUMBER];
+    /// FF0E, FF60 (3.7): TLV.
+    RegistrationTlv(Vec<u8>, AllBytes) = [REGISTRATION_REPORT_TAG, REGISTRATION_TAG];
+    /// FF3C (3.7).
+    FnTicket(FnTicket) = [FN_TICKET];
+    /// FF06, FF34, FF3E (3.8).
+    FnReport(FnReportDone) = [REGISTER, REREGISTER, FN_CLOSE];
+    /// FF30 (3.9).
+    OfdBuffer(OfdBuffer) = [OFD_BUFFER];
+    /// FF31 (3.9): bytes of the message to the OFD.
+    OfdBlock(Vec<u8>, AllBytes) = [READ_OFD_BLOCK];
+    /// FF32 (3.9): most bytes one FF33 may carry.
+    MaxBlock(u8, ByteValue) = [BEGIN_OFD_ANSWER];
+    /// FF61 (3.10).
+    MarkChecked(MarkChecked) = [CHECK_MARK];
+    /// FF67 (3.10).
+    MarkBound(MarkBound) = [BIND_MARK];
+    /// FF68 (3.10).
+    NotificationExchange(NotificationExchange) = [NOTIFICATION_EXCHANGE];
+    /// FF69 (3.10): result of the check (tag 2106).
+    MarkResult(u8, ByteValue) = [ACCEPT_MARK];
+    /// FF70 (3.10).
+    MarkingState(MarkingState) = [MARKING_STATE];
+    /// FF71 (3.10).
+    NotificationQueue(NotificationQueue) = [NOTIFICATION_QUEUE];
+    /// FF72 (3.10).
+    NotificationBlock(NotificationBlock) = [READ_NOTIFICATION];
+    /// FF65 (3.10).
+    RandomBytes([u8; 16], Random16) = [RANDOM_BYTES];
 }
 
 impl Answer {

@@ -134,6 +134,140 @@ commands! {
     UNCONFIRMED_COUNT = 0xFF3F, "documents without ticket";
     /// FF63, what the FN has left (3.7).
     FN_RESOURCE = 0xFF63, "FN resource";
+    /// 14, settings of a port (3.1).
+    SET_PORT = 0x14, "set port";
+    /// 15, read the settings of a port (3.1).
+    READ_PORT = 0x15, "read port";
+    /// 16, technological reset (3.1).
+    TECHNOLOGICAL_RESET = 0x16, "technological reset";
+    /// 1A, content of a money register (captures).
+    MONEY_REGISTER = 0x1A, "money register";
+    /// 1B, content of an operation register (captures).
+    OPERATION_REGISTER = 0x1B, "operation register";
+    /// 24, tables back to their first values (2, matrix; layout not captured).
+    RESET_TABLES = 0x24, "reset tables";
+    /// 27, general reset of totals (2, matrix; layout not captured).
+    GENERAL_RESET = 0x27, "general reset";
+    /// 17, print a line (3.1; layout not captured).
+    PRINT_LINE = 0x17, "print line";
+    /// 2F, print a line in a font (captures).
+    PRINT_FONT_LINE = 0x2F, "print line in font";
+    /// 25, cut the receipt (captures).
+    CUT_PAPER = 0x25, "cut paper";
+    /// 28, open the drawer (3.1; layout not captured).
+    OPEN_DRAWER = 0x28, "open drawer";
+    /// 29, feed (3.1; layout not captured).
+    FEED_PAPER = 0x29, "feed paper";
+    /// 4D, print graphics of up to 512 dots (captures).
+    PRINT_GRAPHICS_512 = 0x4D, "print graphics 512";
+    /// 4E, load graphics of up to 512 dots (captures).
+    LOAD_GRAPHICS_512 = 0x4E, "load graphics 512";
+    /// 4F, print graphics scaled (captures).
+    PRINT_SCALED_GRAPHICS = 0x4F, "print graphics scaled";
+    /// C0, load a line of graphics (captures).
+    LOAD_GRAPHICS = 0xC0, "load graphics";
+    /// C1, print graphics (captures).
+    PRINT_GRAPHICS = 0xC1, "print graphics";
+    /// C3, print extended graphics (captures).
+    PRINT_EXTENDED_GRAPHICS = 0xC3, "print extended graphics";
+    /// C4, load a line of extended graphics (captures).
+    LOAD_EXTENDED_GRAPHICS = 0xC4, "load extended graphics";
+    /// C5, print a line of dots (captures).
+    PRINT_DOTS = 0xC5, "print line of dots";
+    /// CB, print a barcode (captures).
+    PRINT_BARCODE = 0xCB, "print barcode";
+    /// DD, load a block of data (captures).
+    LOAD_BLOCK = 0xDD, "load block";
+    /// DE, print a two-dimensional barcode (captures).
+    PRINT_BARCODE_2D = 0xDE, "print 2D barcode";
+    /// AC, stop a journal report of a device before the FN (captures).
+    JOURNAL_STOP = 0xAC, "stop journal";
+    /// AD, state of the journal of a device before the FN (captures).
+    JOURNAL_STATE = 0xAD, "journal state";
+    /// B3, next line of a journal report of a device before the FN (captures).
+    JOURNAL_REPORT = 0xB3, "journal report line";
+    /// BB, first line of the journal's activation report on a device before the FN (captures).
+    JOURNAL_ACTIVATION = 0xBB, "journal activation";
+    /// FE F2, ping (3.1).
+    SERVICE_PING = 0xFEF2, "service ping";
+    /// FE EC, version of the loader (3.1).
+    SERVICE_LOADER_VERSION = 0xFEEC, "loader version";
+    /// FE ED, reboot to firmware update (3.1).
+    SERVICE_DFU = 0xFEED, "reboot to firmware update";
+    /// FE EF, licences (3.1).
+    SERVICE_LICENCES = 0xFEEF, "read licences";
+    /// FE F0, number of the controller (3.1).
+    SERVICE_CONTROLLER_ID = 0xFEF0, "controller number";
+    /// FE F4, totals that nothing resets (3.1).
+    LIFETIME_TOTALS = 0xFEF4, "lifetime totals";
+    /// C6, Z-report to the buffer (3.4).
+    BUFFER_Z_REPORT = 0xC6, "Z-report to buffer";
+    /// C7, print the Z-report of the buffer (3.4).
+    PRINT_Z_REPORT = 0xC7, "print Z-report of buffer";
+    /// FF62, take the shift counters from the FN (3.4).
+    SYNC_SHIFT = 0xFF62, "synchronise shift";
+    /// 8E, close with 16 kinds of payment (2, matrix).
+    CLOSE_EXTENDED = 0x8E, "close receipt extended";
+    /// FF0D, operation with discount and surcharge (0, 2).
+    OPERATION_DISCOUNTED = 0xFF0D, "operation with discount";
+    /// FF4B, discount on the receipt (3.5).
+    RECEIPT_DISCOUNT = 0xFF4B, "receipt discount";
+    /// FF64, send the TLV loaded with FF32 and FF33 (3.5).
+    SEND_LONG_TLV = 0xFF64, "long TLV";
+    /// FF35, begin a correction receipt (3.6).
+    BEGIN_CORRECTION = 0xFF35, "begin correction";
+    /// FF36, form a correction receipt of FFD 1.0 (3.6).
+    CORRECTION = 0xFF36, "correction";
+    /// FF4A, form a correction receipt of FFD 1.05 (3.6).
+    CORRECTION_V2 = 0xFF4A, "correction V2";
+    /// FF4C, result of a registration by its number (3.7).
+    REGISTRATION_BY_NUMBER = 0xFF4C, "registration by number";
+    /// FF0E, tag of a registration report (3.7).
+    REGISTRATION_REPORT_TAG = 0xFF0E, "tag of registration report";
+    /// FF60, tag of a registration (3.7).
+    REGISTRATION_TAG = 0xFF60, "tag of registration";
+    /// FF3C, ticket of a document (3.7).
+    FN_TICKET = 0xFF3C, "FN ticket";
+    /// FF05, begin a registration report (3.8).
+    BEGIN_REGISTRATION = 0xFF05, "begin registration";
+    /// FF06, register (3.8).
+    REGISTER = 0xFF06, "register";
+    /// FF34, re-register (3.8).
+    REREGISTER = 0xFF34, "re-register";
+    /// FF3D, begin closing the FN (3.8).
+    BEGIN_FN_CLOSE = 0xFF3D, "begin FN closing";
+    /// FF3E, close the FN (3.8).
+    FN_CLOSE = 0xFF3E, "close FN";
+    /// FF07, reset a debug FN (3.8).
+    RESET_FN = 0xFF07, "reset FN";
+    /// FF30, what waits for the OFD (3.9).
+    OFD_BUFFER = 0xFF30, "OFD buffer";
+    /// FF31, read a block of a message to the OFD (3.9).
+    READ_OFD_BLOCK = 0xFF31, "read OFD block";
+    /// FF32, begin an answer of the OFD, or a long TLV (3.9, 3.5).
+    BEGIN_OFD_ANSWER = 0xFF32, "begin OFD answer";
+    /// FF33, a block of an answer of the OFD, or of a long TLV (3.9, 3.5).
+    WRITE_OFD_BLOCK = 0xFF33, "write OFD block";
+    /// FF61, check a marking code (3.10).
+    CHECK_MARK = 0xFF61, "check marking code";
+    /// FF67, bind a marking code to the item (3.10).
+    BIND_MARK = 0xFF67, "bind marking code";
+    /// FF68, state of the exchange of notifications (3.10).
+    NOTIFICATION_EXCHANGE = 0xFF68, "notification exchange";
+    /// FF69, accept or reject a checked code (3.10).
+    ACCEPT_MARK = 0xFF69, "accept marking code";
+    /// FF70, state of the work with marking codes (3.10).
+    MARKING_STATE = 0xFF70, "marking state";
+    /// FF71, begin reading notifications (3.10).
+    NOTIFICATION_QUEUE = 0xFF71, "notification queue";
+    /// FF72, next block of a notification (3.10).
+    READ_NOTIFICATION = 0xFF72, "read notification";
+    /// FF73, a notification was delivered (3.10).
+    CONFIRM_NOTIFICATION = 0xFF73, "confirm notification";
+    /// FF65, random bytes for the authorisation (3.10).
+    RANDOM_BYTES = 0xFF65, "random bytes";
+    /// FF66, authorise (3.10).
+    AUTHORISE = 0xFF66, "authorise";
 }
 
 impl CommandCode {

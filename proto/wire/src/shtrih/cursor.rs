@@ -238,7 +238,7 @@ impl Codec<u64> for Thousandths {
     }
 }
 
-/// A binary number of 6 bytes (INN in command 11).
+/// A binary number of 6 bytes (INN in command 11, sums of 1A).
 pub(super) struct Six;
 
 impl Codec<u64> for Six {
@@ -248,6 +248,17 @@ impl Codec<u64> for Six {
 
     fn write(value: &u64, writer: &mut Writer, field: &'static str) -> Result<(), EncodeError> {
         writer.uint(*value, 6, field)
+    }
+}
+
+impl Codec<Kopecks> for Six {
+    fn read(reader: &mut Reader<'_>, field: &'static str) -> Result<Kopecks, DecodeError> {
+        let value = reader.uint(6, field)?;
+        Kopecks::new(value).map_err(|_| DecodeError::Value { field, value })
+    }
+
+    fn write(value: &Kopecks, writer: &mut Writer, field: &'static str) -> Result<(), EncodeError> {
+        writer.uint(value.get(), 6, field)
     }
 }
 
@@ -285,6 +296,29 @@ impl Codec<Vec<u8>> for Rest {
     }
 
     fn write(value: &Vec<u8>, writer: &mut Writer, _field: &'static str) -> Result<(), EncodeError> {
+        writer.put(value);
+        Ok(())
+    }
+}
+
+/// Bytes with their count before them in one byte.
+pub(super) struct Counted;
+
+impl Counted {
+    pub(super) fn length(bytes: &[u8], field: &'static str) -> Result<u8, EncodeError> {
+        let (length, max) = (bytes.len(), usize::from(u8::MAX));
+        u8::try_from(length).map_err(|_| EncodeError::Length { field, length, max })
+    }
+}
+
+impl Codec<Vec<u8>> for Counted {
+    fn read(reader: &mut Reader<'_>, field: &'static str) -> Result<Vec<u8>, DecodeError> {
+        let count: u8 = Plain::read(reader, field)?;
+        Ok(reader.take(usize::from(count), field)?.to_vec())
+    }
+
+    fn write(value: &Vec<u8>, writer: &mut Writer, field: &'static str) -> Result<(), EncodeError> {
+        writer.put(&[Self::length(value, field)?]);
         writer.put(value);
         Ok(())
     }

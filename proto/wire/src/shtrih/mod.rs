@@ -11,9 +11,15 @@ mod dates;
 mod error_code;
 mod fields;
 mod fn_data;
+mod marking_data;
+mod ofd_data;
 mod password;
+mod printer_data;
+mod receipt_data;
+mod registration_data;
 mod request;
 mod request_data;
+mod service_data;
 mod table;
 
 pub use answer::{Answer, AnswerFrame, Echo};
@@ -33,11 +39,29 @@ pub use fn_data::{
     DocumentHeader, FnDocument, FnDocumentDetail, FnExpiry, FnRegistration, FnRegistrationExtended, FnResource,
     FnStatus, FnVersion, OfdStatus, Reregistrations,
 };
+pub use marking_data::{
+    AcceptMark, Authorise, BindMark, CheckMark, ConfirmNotification, MarkBound, MarkChecked, MarkServer, MarkingState,
+    NotificationBlock, NotificationCrc, NotificationExchange, NotificationQueue,
+};
+pub use ofd_data::{BeginOfdAnswer, FnTicket, OfdBuffer, ReadOfdBlock, TicketParts, WriteOfdBlock};
 pub use password::Password;
+pub use printer_data::{
+    CutPaper, FeedPaper, LoadBlock, LoadExtendedGraphics, LoadGraphics, LoadGraphics512, OpenDrawer, PrintBarcode,
+    PrintBarcode2d, PrintDots, PrintExtendedGraphics, PrintFontLine, PrintGraphics, PrintGraphics512, PrintLine,
+    PrintScaledGraphics,
+};
+pub use receipt_data::{CloseExtended, Correction, CorrectionDone, CorrectionV2, OperationDiscounted, ReceiptDiscount};
+pub use registration_data::{
+    BeginRegistration, FnRegistrationReport, FnReportDone, ReadRegistrationTag, Register, RegistrationByNumber,
+    Reregister, ResetFn,
+};
 pub use request::Request;
 pub use request_data::{
     CashMovement, CloseLegacy, CloseReceipt, DocumentByNumber, DocumentTlv, ErrorTextRequest, FontRequest,
     LegacyOperation, ModelParametersRequest, OpenReceipt, OperationV2, ServiceArgs, SetDate, SetTime,
+};
+pub use service_data::{
+    JournalState, LifetimeTotals, MoneyRegister, OperationRegister, PortSettings, ReadPort, ReadRegister, SetPort,
 };
 pub use table::{
     FieldKind, FieldStructure, FieldStructureRequest, ReadTable, TableCell, TableStructure, TableStructureRequest,

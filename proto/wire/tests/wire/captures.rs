@@ -51,7 +51,8 @@ fn count(rows: impl Iterator<Item = (String, Direction, Vec<u8>)>) -> Counts {
 /// What the test run shows with `--nocapture`, and when it fails.
 fn print(counts: &Counts) {
     for ((command, direction), Count { typed, refused, raw }) in counts {
-        println!("{command:>5} {direction:?}: {typed} typed, {refused} refused, {raw} raw");
+        let (done, all) = (typed + refused, typed + refused + raw);
+        println!("{command:>5} {direction:?}: {done} of {all}, of them {refused} refusals");
     }
 }
 
@@ -61,22 +62,14 @@ fn totals(counts: &Counts) -> (usize, usize, usize) {
     })
 }
 
-fn in_slice(command: &str) -> bool {
-    CommandCode::ALL.iter().any(|code| code.to_string() == command)
-}
-
 #[test]
-fn every_captured_v1_frame_of_the_slice_is_typed_and_encodes_back_to_the_same_bytes() {
+fn every_captured_v1_frame_is_typed_and_encodes_back_to_the_same_bytes() {
     let rows = captured("shtrih-v1.jsonl");
     let frames = rows.iter().filter(|row| row.bytes().len() > 1);
     let counts = count(frames.map(|row| (row.cmd.clone(), row.direction(), v1_payload(&row.bytes()))));
     print(&counts);
-    for ((command, _), count) in &counts {
-        let misplaced = if in_slice(command) { count.raw } else { count.typed };
-        assert_eq!(misplaced, 0, "{command}");
-    }
     // Counted by a script of its own from the file: a row that is dropped or changes sides fails here.
-    assert_eq!(totals(&counts), (686, 35, 224));
+    assert_eq!(totals(&counts), (910, 35, 0));
 }
 
 #[test]
@@ -116,7 +109,7 @@ fn the_captured_byte_stream_splits_into_its_rows() {
 }
 
 #[test]
-fn every_captured_v2_payload_of_the_slice_is_typed_and_encodes_back_to_the_same_bytes() {
+fn every_captured_v2_payload_is_typed_and_encodes_back_to_the_same_bytes() {
     let rows = captured("shtrih-v2.jsonl");
     let payloads = rows.iter().filter_map(|row| match v2_frame(&row.bytes()) {
         Frame::Numbered { data, .. } if !data.is_empty() => Some((row.cmd.clone(), row.direction(), data)),
@@ -124,10 +117,7 @@ fn every_captured_v2_payload_of_the_slice_is_typed_and_encodes_back_to_the_same_
     });
     let counts = count(payloads);
     print(&counts);
-    for ((command, _), count) in counts.iter().filter(|((command, _), _)| in_slice(command)) {
-        assert_eq!(count.raw, 0, "{command}");
-    }
-    assert_eq!(totals(&counts), (133, 2, 2));
+    assert_eq!(totals(&counts), (135, 2, 0));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 mod captures;
 mod examples;
+mod lengths;
 mod link;
 mod properties;
 mod rows;

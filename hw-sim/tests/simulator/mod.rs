@@ -300,7 +300,7 @@ impl Line {
         let mut sent = vec![ENQ];
         sent.extend(frame(command));
         self.write.write_all(&sent).ok()?;
-        let mut next = || self.read.recv_timeout(PATIENCE).ok();
+        let next = || self.read.recv_timeout(PATIENCE).ok();
         let heard = [next()?, next()?, next()?];
         assert_eq!(heard, [NAK, ACK, STX]);
         let length = next()?;

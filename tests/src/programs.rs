@@ -73,9 +73,13 @@ pub fn workspace() -> PathBuf {
 }
 
 /// Builds all binaries of the default members at once: with fewer packages cargo would choose other features for the
-/// libraries they share and compile those again.
+/// libraries they share and compile those again; so it would without the tests, below `cargo test`.
 fn build() -> anyhow::Result<Programs> {
-    let (target, profile) = own_build()?;
+    let OwnBuild {
+        target,
+        profile,
+        is_test,
+    } = own_build()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(&cargo)
         .current_dir(workspace())
@@ -85,6 +89,7 @@ fn build() -> anyhow::Result<Programs> {
             "--bins",
             "--message-format=json-render-diagnostics",
         ])
+        .args(is_test.then_some("--tests"))
         .arg("--profile")
         .arg(&profile)
         .arg("--target-dir")
@@ -103,20 +108,30 @@ fn build() -> anyhow::Result<Programs> {
     Ok(Programs { found })
 }
 
-/// A line of cargo's messages, when it names a binary.
+/// A line of cargo's messages, when it names a binary and not the tests in one.
 fn binary(line: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(line).ok()?;
+    if message["profile"]["test"] == true {
+        return None;
+    }
     let path = message["executable"].as_str()?;
     let name = message["target"]["name"].as_str()?;
     Some((name.to_owned(), PathBuf::from(path)))
 }
 
-/// Target folder and profile of the running program, from its own path: `target/debug/demo`,
-/// `target/debug/deps/all-0123`.
-fn own_build() -> anyhow::Result<(PathBuf, String)> {
+/// How the running program was built.
+struct OwnBuild {
+    target: PathBuf,
+    profile: String,
+    is_test: bool,
+}
+
+/// Read from its own path: `target/debug/demo`, `target/debug/deps/all-0123`.
+fn own_build() -> anyhow::Result<OwnBuild> {
     let own = std::env::current_exe().context("the path of the running program")?;
     let mut folder = own.parent();
-    if folder.is_some_and(|path| path.ends_with("deps")) {
+    let is_test = folder.is_some_and(|path| path.ends_with("deps"));
+    if is_test {
         folder = folder.and_then(Path::parent);
     }
     let name = folder.and_then(Path::file_name).and_then(|name| name.to_str());
@@ -125,5 +140,9 @@ fn own_build() -> anyhow::Result<(PathBuf, String)> {
     };
     // The dev profile is the one whose folder has another name.
     let profile = if name == "debug" { "dev" } else { name };
-    Ok((target.to_owned(), profile.to_owned()))
+    Ok(OwnBuild {
+        target: target.to_owned(),
+        profile: profile.to_owned(),
+        is_test,
+    })
 }

@@ -3,7 +3,7 @@
 //! Owns: the proof that each of them ends in one document or none, without a doubt left and with a reason that shows.
 //! Must never: expect a verdict of the core; only what the FN holds and what callers are shown counts.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use kassette_core::domain::job::Job;
 use kassette_core::domain::snapshot::UnitSnapshot;

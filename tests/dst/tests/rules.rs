@@ -3,7 +3,7 @@
 //! Owns: the parts of Show 6 that one process can show, stops between any two exchanges, and the poison rule.
 //! Must never: wait for real time.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use kassette_core::domain::job::{Job, JobSelect};
 use kassette_core::domain::snapshot::UnitSnapshot;

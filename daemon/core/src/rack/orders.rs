@@ -59,8 +59,14 @@ pub(super) async fn apply(shared: &Shared, order: ApplyOrder) -> Result<AppliedP
             version: standing.version,
         });
     }
+    let text = order.plan.to_toml();
+    if RackPlan::from_toml(&text).as_ref() != Ok(&order.plan) {
+        // What is stored is what the next start reads: never another plan than the one that was checked.
+        let text = "the plan cannot be written so that it reads back the same";
+        return Err(RackError::new(Code::InternalFault, text));
+    }
     let command = ApplyPlan {
-        plan: order.plan.to_toml(),
+        plan: text,
         rack_id: checked.rack_id,
         expected: order.expected_version,
         client: order.client.clone(),

@@ -351,6 +351,11 @@ async fn cancel(shared: &Shared, tenant: &Inn, key: &JobKey, client: &str) -> Re
         None if stored.job.state.is_final() => {
             Err(refused(Code::JobFinal, format!("job {key} is {}", stored.job.state)))
         }
+        None if stored.job.attempts.is_empty() => {
+            // Between two queues: just stored, or in the hands of a unit that has not begun yet.
+            let text = format!("a unit is about to take job {key}");
+            Err(refused(Code::JobHadAttempt, text).retry_after(1_000))
+        }
         None => Err(refused(
             Code::JobHadAttempt,
             format!("an attempt of job {key} has begun"),

@@ -135,11 +135,36 @@ fn refuse_what_is_in_use(shared: &Shared, standing: &Standing, next: &CheckedPla
             return Err(RackError::new(Code::DoubtOpen, text).fact("register", register));
         }
     }
+    refuse_what_works(shared, standing, next)?;
     for inn in standing.checked.tenants.keys() {
         let (waiting, _) = shared.dispatch.depth(inn);
         if !next.tenants.contains_key(inn) && waiting > 0 {
             let text = format!("tenant {inn} has {waiting} waiting jobs");
             return Err(RackError::new(Code::OrderRefused, text).fact("tenant", inn));
+        }
+    }
+    Ok(())
+}
+
+/// A unit with a job in hand keeps its slot and its adoption: should the attempt fall into doubt, only a unit that still
+/// stands in the plan can settle it.
+fn refuse_what_works(shared: &Shared, standing: &Standing, next: &CheckedPlan) -> Result<(), RackError> {
+    let snapshot = shared.snapshot.borrow().clone();
+    for unit in snapshot.units.values() {
+        let Some(job) = unit.job else { continue };
+        let adoption = |plan: &CheckedPlan| {
+            unit.register
+                .as_ref()
+                .and_then(|register| plan.registers.get(register))
+                .cloned()
+        };
+        let kept = next.slots.get(&unit.slot) == standing.checked.slots.get(&unit.slot)
+            && adoption(next) == adoption(&standing.checked);
+        if !kept {
+            let text = format!("slot {} works on job {job}; wait until it is idle", unit.slot);
+            return Err(RackError::new(Code::OrderRefused, text)
+                .fact("slot", &unit.slot)
+                .retry_after(5_000));
         }
     }
     Ok(())

@@ -11,5 +11,6 @@ mod session;
 mod settle;
 mod shift;
 mod slot;
+mod unmade;
 
 pub use slot::SlotActor;

@@ -141,7 +141,7 @@ macro_rules! answers {
             /// FF4B, FF4D, FF62, FF64, FF66, FF73.
             Done,
             $($(#[$vmeta])* $variant($ty),)+
-            /// Data of a command outside the slice, byte for byte.
+            /// Data of a command without a name, byte for byte.
             Raw(Vec<u8>),
         }
 

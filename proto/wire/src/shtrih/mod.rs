@@ -1,6 +1,6 @@
 //! Shtrih-M commands and answers (`shtrih-m` sections 2 to 4) as typed values, both directions.
 //!
-//! Owns: the layout of every payload of the slice.
+//! Owns: the layout of every payload: section 3 whole, and the older commands that captures hold.
 //! Must never: say what a command does to a receipt; the driver and the simulator each say that for themselves.
 
 mod answer;

@@ -1,6 +1,6 @@
 //! Requests of the host.
 //!
-//! Owns: the list of commands of the slice and which payload each carries.
+//! Owns: the list of commands and which payload each carries.
 //! Must never: drop a byte: what decodes also encodes back to the same bytes.
 
 use super::command::CommandCode;

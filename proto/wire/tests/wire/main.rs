@@ -6,8 +6,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod captures;
+mod corpus;
 mod examples;
 mod lengths;
 mod link;
+mod meanings;
 mod properties;
 mod rows;

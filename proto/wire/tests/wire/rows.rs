@@ -98,7 +98,7 @@ pub enum Carried {
     Typed,
     /// As a refusal: command and error.
     Refusal,
-    /// As raw bytes: a command outside the slice.
+    /// As raw bytes: a command without a name.
     Raw,
 }
 

@@ -1,0 +1,4 @@
+//! Runs `tlv_list` of the library under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kassette_wire_fuzz::tlv_list(data));

@@ -95,6 +95,8 @@ pub struct Allowed {
     pub manual: bool,
     /// Jobs that wait because no unit is left.
     pub waiting: bool,
+    /// Reports of a shift that another program made.
+    pub foreign: bool,
 }
 
 /// Checks everything that holds when a story has come to rest.
@@ -108,7 +110,7 @@ pub async fn all(play: &mut Play, allowed: Allowed) -> Seen {
     let mut wrong = Vec::new();
     one_document_of_each_key(&seen, &mut wrong);
     jobs_and_ledgers_agree(&seen, &mut wrong);
-    every_document_is_explained(&seen, &mut wrong);
+    every_document_is_explained(&seen, allowed, &mut wrong);
     attempts_are_in_order(&seen, &mut wrong);
     nothing_is_left_open(&seen, allowed, &mut wrong);
     units_say_why(&seen, &mut wrong);
@@ -238,7 +240,7 @@ fn content_differs(job: &Job, record: &Record) -> Option<String> {
 }
 
 /// K2, I11: every document of an FN is a registration, or listed as a job's or a shift's of ours; and no other is listed.
-fn every_document_is_explained(seen: &Seen, wrong: &mut Vec<String>) {
+fn every_document_is_explained(seen: &Seen, allowed: Allowed, wrong: &mut Vec<String>) {
     let mut listed: BTreeMap<(String, u32), u32> = BTreeMap::new();
     for row in &seen.documents {
         *listed.entry((row.fn_number.to_string(), row.fd.0)).or_default() += 1;
@@ -257,6 +259,7 @@ fn every_document_is_explained(seen: &Seen, wrong: &mut Vec<String>) {
                 Some(1) => {}
                 Some(times) => wrong.push(format!("document {} of {number} is listed {times} times", record.fd)),
                 None if doubted(number) => {}
+                None if allowed.foreign && !matches!(record.kind, RECEIPT | CORRECTION) => {}
                 None => wrong.push(format!(
                     "I11: document {} (kind {}) of {number} is explained by nothing",
                     record.fd, record.kind

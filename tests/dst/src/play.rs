@@ -15,6 +15,8 @@ use kassette_hw_sim::rack_file::{Generated, RackFile, generate};
 use kassette_receipts::job_key::JobKey;
 use kassette_receipts::model::{Item, Payments, Receipt};
 use kassette_wire::codes::Code;
+use kassette_wire::link::shtrih_v1::{ACK, ENQ, encode_frame};
+use kassette_wire::shtrih::Request;
 use kassette_wire::value::{Inn, Kopecks, Quantity};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -431,6 +433,27 @@ impl Play {
         match found {
             Some(Ok(unit)) => unit,
             _ => panic!("slot {slot} never was {what}:\n{}", self.tail()),
+        }
+    }
+
+    /// Another program sends a command to a register while nobody else has its port open, and acknowledges the answer.
+    ///
+    /// # Panics
+    /// When the port is not free: a mistake of the test.
+    pub async fn stranger(&self, at: usize, request: &Request) {
+        let bench = self.world.bench();
+        let name = self.serial(at);
+        let mut port = bench.open(name, bench.ports()[name]).expect("the port is free");
+        let payload = request.encode().expect("the request has bytes");
+        // ENQ first, and an ACK for the answer that is then there: a register that keeps one would not listen.
+        for bytes in [
+            vec![ENQ],
+            vec![ACK],
+            encode_frame(&payload).expect("one frame"),
+            vec![ACK],
+        ] {
+            port.write(&bytes).await.expect("the register takes bytes");
+            tokio::time::sleep(Duration::from_secs(3)).await;
         }
     }
 

@@ -8,7 +8,7 @@
 use kassette_core::domain::job::{Job, JobSelect};
 use kassette_core::domain::snapshot::UnitSnapshot;
 use kassette_core::domain::unit::UnitState;
-use kassette_core::parts::LockKind;
+use kassette_core::parts::{LockKind, Point};
 use kassette_core::rack::ApplyOrder;
 use kassette_dst::check::{self, Allowed};
 use kassette_dst::play::{Play, Setting, order, simulate, tenant};
@@ -16,6 +16,7 @@ use kassette_hw_sim::faults::{FaultKind, Trigger, When};
 use kassette_hw_sim::host::event_log::Happening;
 use kassette_receipts::job::JobState;
 use kassette_wire::codes::Code;
+use kassette_wire::shtrih::{Password, Request};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, advance};
@@ -24,6 +25,12 @@ const HOUR_MS: i64 = 3_600_000;
 const WAITING: Allowed = Allowed {
     manual: false,
     waiting: true,
+    foreign: false,
+};
+const FOREIGN: Allowed = Allowed {
+    manual: false,
+    waiting: true,
+    foreign: true,
 };
 
 fn completed(jobs: &[Job]) -> bool {
@@ -411,4 +418,50 @@ fn a_stop_between_any_two_exchanges_of_a_receipt_leaves_an_outcome_or_a_durable_
         assert!(exchanges < 40, "a receipt has an end");
     }
     assert!(exchanges >= 6, "status, opening, item, tags, closing: {exchanges}");
+}
+
+const CLOSE_SHIFT: Request = Request::FnCloseShift(Password(30));
+
+#[test]
+fn a_shift_that_another_program_closed_behind_a_lost_receipt_does_not_hide_the_receipt() {
+    simulate(async {
+        let mut play = Play::begin(&Setting::new(3, 1).instant()).await;
+        play.day([1]).await;
+        play.world.kill_at(Point::ClosingAnswered, 1);
+        let lost = play.handle();
+        let submitted = async move { lost.submit(order(2)).await };
+        play.live(async move {
+            submitted.await.unwrap();
+            std::future::pending::<()>().await;
+        })
+        .await;
+        // The process is dead, the receipt stands in the FN, and somebody works with the register by hand.
+        play.stranger(0, &CLOSE_SHIFT).await;
+        let last = play.world.ledgers()[play.fn_number(0)].last().unwrap().kind;
+        assert_eq!(last, 5, "the shift was closed");
+        let job = play.day([2]).await.remove(0);
+        assert_eq!(job.state, JobState::Completed, "{}", play.tail());
+        assert_eq!(job.attempts.len(), 1, "it was found, not made again");
+        check::all(&mut play, FOREIGN).await;
+    });
+}
+
+#[test]
+fn documents_of_another_program_isolate_the_register_and_the_other_one_goes_on() {
+    simulate(async {
+        let mut play = Play::begin(&Setting::new(3, 2).instant()).await;
+        play.day(1..=2).await;
+        play.crash().await;
+        play.stranger(0, &CLOSE_SHIFT).await;
+        let jobs = play.day(3..=6).await;
+        assert!(completed(&jobs), "{jobs:?}\n{}", play.tail());
+        let unit = play.unit("S0");
+        assert_eq!(
+            (unit.state, unit.reason.code),
+            (UnitState::Quarantined, Code::ForeignDocuments),
+            "{}",
+            play.tail()
+        );
+        check::all(&mut play, FOREIGN).await;
+    });
 }

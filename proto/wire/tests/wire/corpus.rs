@@ -38,7 +38,7 @@ fn what_must_hold_for_any_bytes_holds_for_every_seed_and_every_cut_of_it() {
         assert!(seeds.len() > 1, "{target}");
         for seed in seeds {
             let bytes = std::fs::read(fuzz(&format!("seeds/{target}/{seed}"))).unwrap();
-            // The test's name for what is under check; shown only when one fails.
+            // Shown when the check fails.
             println!("{target}/{seed}");
             check(&bytes);
             for end in 0..bytes.len() {

@@ -6,7 +6,7 @@
 use super::rows::{Direction, captured, golden, unhex, v2_frame};
 use kassette_wire::link::shtrih_v1::{self, ACK, NAK, TCP_STRAY, encode_frame};
 use kassette_wire::link::shtrih_v2::{Damage, Event, FIRST_NUMBER, Frame, FrameScanner};
-use kassette_wire::shtrih::{Password, Request};
+use kassette_wire::shtrih::{AnswerFrame, CommandCode, Echo, Password, Request};
 
 #[test]
 fn the_worked_v2_frames_mean_what_the_text_says_and_encode_to_its_bytes() {
@@ -45,6 +45,42 @@ fn the_captured_v2_byte_stream_splits_into_its_rows() {
         let expected: Vec<Event> = rows.iter().map(|row| Event::Frame(v2_frame(&row.bytes()))).collect();
         assert_eq!(FrameScanner::new().push_all(&stream), expected);
     }
+}
+
+fn numbered(frame: Frame) -> Option<(u16, Vec<u8>)> {
+    match frame {
+        Frame::Numbered { number, data } if !data.is_empty() => Some((number, data)),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_captured_v2_answer_may_carry_the_number_of_a_request_and_belong_to_an_older_one() {
+    let rows = captured("shtrih-v2.jsonl");
+    let (mut same, mut stale) = (0, Vec::new());
+    for pair in rows.windows(2) {
+        if (pair[0].direction(), pair[1].direction()) != (Direction::ToRegister, Direction::ToHost) {
+            continue;
+        }
+        let (asked, answered) = (
+            numbered(v2_frame(&pair[0].bytes())),
+            numbered(v2_frame(&pair[1].bytes())),
+        );
+        let (Some((asked_as, request)), Some((answered_as, answer))) = (asked, answered) else {
+            continue;
+        };
+        // Rows of other numbers stand beside each other where the log has a gap.
+        if asked_as != answered_as {
+            continue;
+        }
+        let (command, _) = CommandCode::split_request(&request).unwrap();
+        match AnswerFrame::decode(&answer).unwrap().echo(command) {
+            Echo::Same => same += 1,
+            other => stale.push((asked_as, command, other)),
+        }
+    }
+    assert_eq!(same, 51);
+    assert_eq!(stale, [(0x0018, CommandCode::FULL_STATE, Echo::Other)]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use kassette_wire::ffd::{Fvln, Tag, Tlv, TlvList};
 use kassette_wire::link::shtrih_v1::{Event, FrameScanner, encode_frame};
+use kassette_wire::link::shtrih_v2 as v2;
 use kassette_wire::shtrih::{
     Answer, AnswerFrame, CloseReceipt, CloseReceiptDone, CommandCode, DecodeError, ErrorCode, FnDocumentKind, FnPhase,
     FnStatus, FnWarnings, OperationKind, OperationV2, Password, Request, TableCell, VatCode, WriteTable,
@@ -202,6 +203,31 @@ proptest! {
         frame[at] ^= 1 << bit;
         let events = FrameScanner::new().push_all(&frame);
         prop_assert!(!events.contains(&Event::Frame(payload)));
+    }
+
+    #[test]
+    fn v2_frames_come_out_whole_whatever_they_carry_and_however_the_stream_is_cut(
+        frames in vec((any::<u16>(), vec(prop_oneof![Just(0x8Fu8), Just(0x9F), Just(0x81), any::<u8>()], 0..300)), 1..5),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let frames: Vec<v2::Frame> = frames.into_iter().map(|(number, data)| v2::Frame::numbered(number, data)).collect();
+        let stream: Vec<u8> = frames.iter().flat_map(|frame| frame.encode().unwrap()).collect();
+        let (head, tail) = stream.split_at(cut.index(stream.len() + 1));
+        let mut scanner = v2::FrameScanner::new();
+        let events = [scanner.push_all(head), scanner.push_all(tail)].concat();
+        prop_assert_eq!(events, frames.into_iter().map(v2::Event::Frame).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn v2_garbage_never_panics_and_never_hides_the_frame_behind_it(
+        garbage in vec(prop_oneof![Just(0x8Fu8), Just(0x9F), Just(0), Just(2), any::<u8>()], 0..300),
+        number in any::<u16>(),
+    ) {
+        let frame = v2::Frame::numbered(number, vec![0xFC]);
+        let mut scanner = v2::FrameScanner::with_max_data(100);
+        scanner.push_all(&garbage);
+        let last = scanner.push_all(&frame.encode().unwrap()).pop();
+        prop_assert_eq!(last, Some(v2::Event::Frame(frame)));
     }
 
     #[test]

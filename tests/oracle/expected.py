@@ -120,6 +120,9 @@ def fields(table, given, ignored, where):
 def item(given):
     """The tags of an item; the VAT that a client computed is compared with the register's like any other."""
     tags = fields(ITEM, given, NO_TAG_ITEM, "item")
+    if tags.get(1200) == 0 and tags.get(1199) in (5, 6):
+        # An item at 0 % or without VAT has no sum of VAT on its document; a stated 0 says the same.
+        del tags[1200]
     if 1043 not in tags:
         tags[1043] = half_up(tags[1079] * tags[1023], 1_000_000)
     return tags

@@ -111,6 +111,12 @@ class Comparing(unittest.TestCase):
         wanted = dict(request(), colour="red")
         self.assertIn("colour", differences([job(receipt=wanted)], [document()])[0])
 
+    def test_a_stated_vat_must_stand_there_unless_it_is_the_nothing_of_an_item_without_vat(self):
+        one = {"name": "x", "price_kopecks": "333", "quantity_millionths": "1000000", "vat_kopecks": "0"}
+        self.assertNotIn(1200, expected.item(dict(one, vat_rate=6)))
+        self.assertEqual(expected.item(dict(one, vat_rate=11))[1200], 0)
+        self.assertEqual(expected.item(dict(one, vat_rate=6, vat_kopecks="5"))[1200], 5)
+
     def test_an_absent_amount_is_rounded_half_up(self):
         one = {"name": "x", "price_kopecks": "333", "quantity_millionths": "1500000"}
         self.assertEqual(expected.item(one)[1043], 500)

@@ -93,6 +93,9 @@ fn bad_requests() -> Vec<Bad> {
         }),
         broken("a rate that is not in force", "R18", |r| r.items[0].vat_rate = Some(1)),
         broken("a rate that never was", "R18", |r| r.items[0].vat_rate = Some(99)),
+        broken("wrong check digits of the cashier", "FORM", |r| {
+            (r.cashier_name, r.cashier_inn) = (Some("Кассир".into()), Some("500100732250".into()));
+        }),
         broken("text that CP866 cannot hold", "R12", |r| {
             r.items[0].name = Some("茶".into())
         }),

@@ -1,7 +1,7 @@
 //! The journal: what we meant and what we saw, durable before anybody acts on it.
 //!
 //! Constraints: one writer, values of one [`Command`] enum, one transaction per batch; a reply is given only after its
-//! COMMIT. Format: SQLite, settings of [`store`], tables of [`schema`]; rows of jobs and intents carry checksums, those
+//! COMMIT. Format: SQLite, settings of `store`, tables of `schema`; rows of jobs and intents carry checksums, those
 //! of intents chained per FN. Recovery: [`Store::open`] checks the file and turns every intent that an earlier start left
 //! open into a doubt before anything else may run.
 //!

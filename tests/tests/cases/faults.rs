@@ -93,6 +93,33 @@ fn a_lost_answer_a_hang_a_power_cut_and_damage_at_any_command_leave_one_document
     matrix::run(43, &cells);
 }
 
+/// The same at the document over TCP, where the register may be talked to by others and a connection ends by itself.
+#[test]
+fn faults_at_the_document_over_tcp_leave_one_document() {
+    let mut cells = Vec::new();
+    for when in ["before", "after"] {
+        let kinds = [
+            ("drop_reply", json!({ "drop_reply": { "when": when } })),
+            ("hang", json!({ "hang": { "for_ms": 4000, "when": when } })),
+            ("power_cut", json!({ "power_cut": { "when": when, "down_ms": 1500 } })),
+            ("error 2F", json!({ "error": { "code": 0x2F, "when": when } })),
+        ];
+        for (name, kind) in kinds {
+            cells.push(Cell::new(
+                format!("{name} {when} {CLOSING}"),
+                at(CLOSING, kind),
+                Must::Complete,
+            ));
+        }
+    }
+    let registers = one_tenant_each(u32::try_from(cells.len()).unwrap()).into_iter();
+    let registers = registers.map(|one| BenchRegister {
+        link: "tcp".into(),
+        ..one
+    });
+    matrix::run_on(46, registers.collect(), &cells);
+}
+
 /// The cable goes at the closing command; the register comes back under another name, on a port that the plan knows
 /// without knowing who stands there.
 #[test]

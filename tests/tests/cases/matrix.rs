@@ -5,7 +5,7 @@
 
 use kassette_api::v1::{JobState, ReceiptJob};
 use kassette_tests::api::duration;
-use kassette_tests::bench_rack::one_tenant_each;
+use kassette_tests::bench_rack::{BenchRegister, one_tenant_each};
 use kassette_tests::ledger::Document;
 use kassette_tests::requests::{plain_receipt, submission};
 use kassette_tests::test_rack::{TestRack, check_only_job, final_job};
@@ -56,7 +56,12 @@ pub fn submit_only(rack: &TestRack, n: usize) -> Result<ReceiptJob, String> {
 
 /// Runs every cell on a register of its own and reports all that are wrong at once.
 pub fn run(seed: u64, cells: &[Cell]) {
-    let mut rack = TestRack::bench(seed, one_tenant_each(u32::try_from(cells.len()).unwrap())).unwrap();
+    run_on(seed, one_tenant_each(u32::try_from(cells.len()).unwrap()), cells);
+}
+
+/// The same on given registers, one for each cell, each of a taxpayer of its own.
+pub fn run_on(seed: u64, registers: Vec<BenchRegister>, cells: &[Cell]) {
+    let mut rack = TestRack::bench(seed, registers).unwrap();
     for (n, cell) in cells.iter().enumerate() {
         rack.control().fault(&rack.register(n).serial, &cell.fault).unwrap();
     }

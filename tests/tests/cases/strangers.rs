@@ -1,6 +1,6 @@
 //! Show 6: what must not be driven is not driven.
 //!
-//! Owns: a live FN in a test rack, and a second daemon on the same register.
+//! Owns: a live FN in a test rack, a second daemon on the same register, and ports where no register answers.
 //! Must never: let a case drive a live FN to see what happens.
 
 use super::matrix::KEY;
@@ -8,10 +8,12 @@ use kassette_api::v1::JobState;
 use kassette_tests::api::{LONGEST_WAIT, duration};
 use kassette_tests::bench_rack::{BenchRegister, inn};
 use kassette_tests::daemon::DaemonSetup;
-use kassette_tests::requests::{plain_receipt, submission};
+use kassette_tests::requests::{plain_receipt, slot, submission};
 use kassette_tests::test_rack::TestRack;
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
 
 /// Commands that identify a register and its FN and change nothing (`shtrih-m` 3.1, 3.7): kind, abilities, states, FN
 /// state and number, term, registration, and the serial's table field.
@@ -103,4 +105,71 @@ fn a_second_daemon_on_the_same_register_is_refused_by_name() {
     );
     let daemon = rack.take_daemon().unwrap();
     assert!(daemon.stop().unwrap().success());
+}
+
+/// Something that is no register answers at a slot's address: bytes without end, or nothing at all.
+#[test]
+fn garbage_and_silence_at_a_port_have_a_visible_reason_and_disturb_nobody() {
+    let mut rack = TestRack::bench(72, vec![BenchRegister::new(1, &inn(1)), BenchRegister::new(2, &inn(2))]).unwrap();
+    rack.start_daemon().unwrap();
+    let (noisy, silent) = (stranger(true), stranger(false));
+    let mut described = rack.description().unwrap();
+    for (label, address) in [("NOISY-1", &noisy), ("SILENT-1", &silent)] {
+        let mut slot = slot(0, &format!("tcp:{address}"));
+        slot.label = label.into();
+        described.slots.push(slot);
+    }
+    rack.api().apply(described).unwrap();
+    for n in 0..rack.count() {
+        rack.api()
+            .submit(submission(&rack.register(n).inn, KEY, plain_receipt(700)))
+            .unwrap();
+        let job = rack.api().job(&rack.register(n).inn, KEY, LONGEST_WAIT).unwrap();
+        assert_eq!(job.state(), JobState::Completed, "{job:?}");
+    }
+    let until = Instant::now() + LONGEST_WAIT;
+    // A slot has no watch in this version: it is asked until both reasons stand there.
+    for label in ["NOISY-1", "SILENT-1"] {
+        loop {
+            let slots = rack.api().slots().unwrap();
+            let reason = slots
+                .into_iter()
+                .find(|slot| slot.label == label)
+                .and_then(|slot| slot.reason);
+            let code = reason.as_ref().map_or("", |reason| reason.code.as_str());
+            if matches!(code, "REGISTER_GARBLED" | "REGISTER_SILENT" | "REGISTER_BUSY") {
+                println!("{label}: {reason:?}");
+                break;
+            }
+            assert!(Instant::now() < until, "{label}: {reason:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// A TCP server that sends noise, or reads and says nothing; it ends with the test's process.
+fn stranger(noisy: bool) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let Ok(mut connection) = connection else { continue };
+            std::thread::spawn(move || {
+                let mut byte = 0_u8;
+                let mut read = [0; 64];
+                loop {
+                    byte = byte.wrapping_mul(181).wrapping_add(7);
+                    let gone = if noisy {
+                        connection.write_all(&[byte; 16]).is_err()
+                    } else {
+                        !matches!(connection.read(&mut read), Ok(1..))
+                    };
+                    if gone {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
 }

@@ -68,7 +68,7 @@ impl DaemonSetup {
         let show = |path: &Path| format!("{:?}", path.display().to_string());
         let text = format!(
             "[rack]\nkind = \"test\"\nid = \"T1\"\nassume_clock_synchronised = true\n\n[state]\ndir = {state}\n\n\
-             [journal]\nreserve = \"1MiB\"\n\n[api]\nsocket = {socket}\n\n[driver]\ntiming_percent = {timing}\n\n\
+             [journal]\nreserve = \"1MiB\"\nfree_percent = 0\n\n[api]\nsocket = {socket}\n\n[driver]\ntiming_percent = {timing}\n\n\
              [locks]\ndir = {locks}\n\n[log]\nlevel = \"info,kassette_core=debug\"\n\n\
              [test]\nclock_offset_file = {offset}\n",
             state = show(&self.folder.join("state")),

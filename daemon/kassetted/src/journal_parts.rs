@@ -7,15 +7,23 @@ use crate::config::Config;
 use crate::journal_threads::{Batch, BatchStore, Committed, GroupCommitter, QueryReader, ReaderPool, WriterThread};
 use async_trait::async_trait;
 use kassette_core::journal::{
-    Applied, Command, Commit, Committer, OpenError, Query, ReadError, Reader, Recovered, Reply, Rows, Store,
+    Applied, Command, Commit, Committer, FreeMark, OpenError, Query, ReadError, Reader, Recovered, Reply, Rows, Store,
     StoreConfig, StoreReader,
 };
 use kassette_core::parts::{Entropy, WallClock};
+use std::path::Path;
 use std::sync::Arc;
 use thiserror::Error;
 
 /// Most questions that wait for a reader.
 const READ_QUEUE: usize = 1024;
+
+/// Percent of the disk under the journal that this user could still fill.
+fn free_percent(journal: &Path) -> Option<u8> {
+    let disk = nix::sys::statvfs::statvfs(journal.parent()?).ok()?;
+    let (free, all) = (u128::from(disk.blocks_available()), u128::from(disk.blocks()));
+    u8::try_from((free * 100).checked_div(all)?).ok()
+}
 
 impl BatchStore for Store {
     type Command = Command;
@@ -113,6 +121,10 @@ pub fn store_config(config: &Config) -> StoreConfig {
         kind: config.rack.kind,
         rack_id: config.rack.id,
         reserve_bytes: config.journal_reserve_bytes,
+        free_mark: Some(FreeMark {
+            percent: config.journal_free_percent,
+            free: free_percent,
+        }),
     }
 }
 

@@ -46,7 +46,7 @@ impl Place {
         let at = |part: &str| self.path(part).display().to_string();
         let text = format!(
             "[rack]\nkind = \"test\"\nid = \"K1\"\nassume_clock_synchronised = true\n[state]\ndir = \"{}\"\n\
-             [journal]\nreserve = \"0B\"\n[api]\nsocket = \"{}/api.sock\"\n[locks]\ndir = \"{}\"\n",
+             [journal]\nreserve = \"0B\"\nfree_percent = 0\n[api]\nsocket = \"{}/api.sock\"\n[locks]\ndir = \"{}\"\n",
             at(state),
             at(run),
             at("locks"),

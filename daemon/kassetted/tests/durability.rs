@@ -26,6 +26,7 @@ fn store(folder: &Path) -> StoreConfig {
         kind: RackKind::Test,
         rack_id: None,
         reserve_bytes: 0,
+        free_mark: None,
     }
 }
 

@@ -246,6 +246,7 @@ impl World {
             kind: RackKind::Test,
             rack_id: Some("K1".parse().expect("K1 are letters of a rack")),
             reserve_bytes: 0,
+            free_mark: None,
         };
         // Guards of a killed process are released by the kernel.
         lock(&self.0.held).retain(|_, holder| *holder != self.0.name);

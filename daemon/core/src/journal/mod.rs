@@ -34,7 +34,7 @@ pub use inspect::{Inspection, inspect};
 pub use open::OpenError;
 pub use query::{Query, ReadError, Rows, StoredJob};
 pub use recover::{OpenIntent, Recovered, WaitingJob};
-pub use store::{Applied, RESERVE_BYTES, Store, StoreConfig, StoreReader};
+pub use store::{Applied, FreeMark, RESERVE_BYTES, Store, StoreConfig, StoreReader};
 pub use verify::{Verification, verify};
 
 /// Watch cursors survive for seven days (design 4.1, Watches).

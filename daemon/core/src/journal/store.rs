@@ -23,7 +23,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Space kept back to record results in flight when the disk fills (`exactly-once` C16).
 pub const RESERVE_BYTES: u64 = 64 << 20;
 
-/// Batches after which a spent reserve is tried again although no moment was quiet.
+/// Batches after which a spent reserve is tried again, and free space looked at, although no moment was quiet.
 const RENEW_EVERY: u32 = 64;
 
 /// Where the journal is and what it is created as.
@@ -37,6 +37,33 @@ pub struct StoreConfig {
     pub rack_id: Option<RackId>,
     /// Size of the reserve file beside it; 0 = none.
     pub reserve_bytes: u64,
+    /// New jobs are refused while less than this share of the disk is free (`exactly-once` section 10); `None` = never.
+    pub free_mark: Option<FreeMark>,
+}
+
+/// The refusal mark: what a full disk would still take is kept for jobs that were accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct FreeMark {
+    /// Percent of the disk that must be free.
+    pub percent: u8,
+    /// Percent of the disk under a path that is free now; `None` when the host cannot tell. From outside, because the
+    /// core asks no operating system.
+    pub free: fn(&Path) -> Option<u8>,
+}
+
+impl FreeMark {
+    fn is_crossed(&self, path: &Path) -> bool {
+        (self.free)(path).is_some_and(|free| free < self.percent)
+    }
+}
+
+/// What there is room for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// New jobs.
+    pub jobs: bool,
+    /// New attempts: their outcome must fit as well.
+    pub attempts: bool,
 }
 
 impl StoreConfig {
@@ -76,6 +103,9 @@ pub struct Store {
     /// The reserve was spent or never made: no new job is taken.
     reserve_spent: bool,
     batches_without_reserve: u32,
+    /// Less than the mark is free: no new job is taken.
+    space_low: bool,
+    batches: u32,
     stopped: Option<String>,
 }
 
@@ -139,9 +169,12 @@ impl Store {
             facts,
             reserve_spent,
             batches_without_reserve: 0,
+            space_low: false,
+            batches: 0,
             stopped: None,
         };
         store.reserve_spent = reserve_spent || !store.make_reserve();
+        store.look_at_space();
         store
     }
 
@@ -185,12 +218,24 @@ impl Store {
             return Applied::Stopped(reason.clone());
         }
         self.renew_reserve();
-        match self.transact(&batch, !self.reserve_spent) {
+        self.batches = self.batches.wrapping_add(1);
+        if self.batches.is_multiple_of(RENEW_EVERY) {
+            self.look_at_space();
+        }
+        let room = Room {
+            jobs: !self.reserve_spent && !self.space_low,
+            attempts: !self.reserve_spent,
+        };
+        match self.transact(&batch, room) {
             Applied::Full if self.config.reserve_bytes > 0 && !self.reserve_spent => {
                 // Results in flight must be recorded: give up the reserve, take no new job until it is back.
                 self.reserve_spent = true;
                 std::fs::remove_file(self.config.reserve_path()).ok();
-                let again = self.transact(&batch, false);
+                let none = Room {
+                    jobs: false,
+                    attempts: false,
+                };
+                let again = self.transact(&batch, none);
                 self.keep_stop(again)
             }
             other => self.keep_stop(other),
@@ -209,6 +254,13 @@ impl Store {
         }
     }
 
+    fn look_at_space(&mut self) {
+        self.space_low = self
+            .config
+            .free_mark
+            .is_some_and(|mark| mark.is_crossed(&self.config.path));
+    }
+
     fn keep_stop(&mut self, applied: Applied) -> Applied {
         if let Applied::Stopped(reason) = &applied {
             self.stopped = Some(reason.clone());
@@ -216,7 +268,7 @@ impl Store {
         applied
     }
 
-    fn transact(&mut self, batch: &[Command], room: bool) -> Applied {
+    fn transact(&mut self, batch: &[Command], room: Room) -> Applied {
         let mut facts = self.facts.clone();
         let outcome = (|| {
             let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -275,6 +327,7 @@ impl Store {
         if self.reserve_spent && self.make_reserve() {
             self.reserve_spent = false;
         }
+        self.look_at_space();
     }
 
     /// Runs a checkpoint: pages in the log, pages folded.
@@ -331,7 +384,7 @@ fn run_one(
     tx: &Transaction<'_>,
     facts: &mut JournalFacts,
     command: &Command,
-    room: bool,
+    room: Room,
 ) -> rusqlite::Result<ReplyBody> {
     let mut changed = facts.clone();
     Ok(match savepoint(tx, || write(tx, &mut changed, command, room))? {
@@ -343,11 +396,11 @@ fn run_one(
     })
 }
 
-fn write(tx: &Transaction<'_>, facts: &mut JournalFacts, command: &Command, room: bool) -> Written {
+fn write(tx: &Transaction<'_>, facts: &mut JournalFacts, command: &Command, room: Room) -> Written {
     match command {
-        Command::Accept(job) => jobs::accept(tx, facts, job, room),
-        Command::Begin(intent) => intents::begin(tx, facts, intent, room),
-        Command::End(end, next) => ends::end(tx, facts, end, next.as_deref(), room),
+        Command::Accept(job) => jobs::accept(tx, facts, job, room.jobs),
+        Command::Begin(intent) => intents::begin(tx, facts, intent, room.attempts),
+        Command::End(end, next) => ends::end(tx, facts, end, next.as_deref(), room.attempts),
         Command::Cancel { job, reason, at } => jobs::cancel(tx, *job, reason, *at),
         Command::Expire { job, at } => jobs::expire(tx, *job, *at),
         Command::SetAside { job, reason, at } => jobs::set_aside(tx, *job, reason, *at),

@@ -22,6 +22,7 @@ fn config(path: PathBuf) -> StoreConfig {
         kind: RackKind::Test,
         rack_id: Some("K7".parse().unwrap()),
         reserve_bytes: 0,
+        free_mark: None,
     }
 }
 

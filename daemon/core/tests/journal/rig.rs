@@ -56,6 +56,7 @@ impl Rig {
             kind: RackKind::Test,
             rack_id: Some("K7".parse().unwrap()),
             reserve_bytes: 0,
+            free_mark: None,
         };
         change(&mut config);
         let (store, _) = Store::open(&config, &Fixed, NOW).unwrap();

@@ -58,6 +58,12 @@ pub const KEYS: &[KeySpec] = &[
         "File held in reserve, so that running jobs can be finished on a full disk.",
     ),
     key(
+        "journal.free_percent",
+        "a number from 0 to 90",
+        "10",
+        "New jobs are refused while less of the journal's disk is free, in percent; 0 = never.",
+    ),
+    key(
         "journal.commit_queue",
         "a number from 16 to 65536",
         "4096",

@@ -33,6 +33,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Size of the file held in reserve against a full disk, bytes.
     pub journal_reserve_bytes: u64,
+    /// New jobs are refused while less than this percentage of the journal's disk is free; 0 = never.
+    pub journal_free_percent: u8,
     /// Most commits that wait.
     pub commit_queue: usize,
     /// Read-only connections to the journal.

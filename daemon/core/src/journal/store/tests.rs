@@ -7,7 +7,8 @@ use crate::domain::attempt::{DocumentKind, Evidence, Learned};
 use crate::domain::job::{JobSelect, Priority};
 use crate::domain::snapshot::RackKind;
 use crate::journal::{
-    AcceptJob, Applied, BeginIntent, Command, EndIntent, JobEnd, Query, ReplyBody, Rows, Store, StoreConfig, Verdict,
+    AcceptJob, Applied, BeginIntent, Command, EndIntent, FreeMark, JobEnd, Query, ReplyBody, Rows, Store, StoreConfig,
+    Verdict,
 };
 use crate::parts::{Entropy, UnixMillis};
 use kassette_receipts::hash::ContentHash;
@@ -40,6 +41,7 @@ fn store(reserve_bytes: u64) -> (tempfile::TempDir, Store) {
         kind: RackKind::Test,
         rack_id: Some("K7".parse().unwrap()),
         reserve_bytes,
+        free_mark: None,
     };
     let (store, _) = Store::open(&config, &Fixed, NOW).unwrap();
     (folder, store)
@@ -382,4 +384,28 @@ fn a_store_that_stopped_stays_stopped() {
     assert!(matches!(store.apply(vec![]), Applied::Stopped(_)));
     store.idle();
     assert!(matches!(store.apply(vec![]), Applied::Stopped(_)));
+}
+
+#[test]
+fn below_the_mark_new_jobs_are_refused_while_accepted_ones_go_on() {
+    let (_folder, mut store) = store(0);
+    let ReplyBody::Accepted { id, .. } = one(&mut store, accept("first", "Tea")) else {
+        panic!("there is room for the first")
+    };
+    let mark = |free: fn(&std::path::Path) -> Option<u8>| Some(FreeMark { percent: 10, free });
+    store.config.free_mark = mark(|_| Some(9));
+    store.idle();
+    let refused = one(&mut store, accept("second", "Tea"));
+    assert!(
+        matches!(refused, ReplyBody::Refused(Code::JournalFull, _)),
+        "{refused:?}"
+    );
+    let known = one(&mut store, accept("first", "Tea"));
+    assert!(matches!(known, ReplyBody::KeyKnown { .. }), "{known:?}");
+    let begun = one(&mut store, Command::Begin(Box::new(begin(id, 1))));
+    assert!(matches!(begun, ReplyBody::Begun { .. }), "{begun:?}");
+    store.config.free_mark = mark(|_| Some(10));
+    store.idle();
+    let taken = one(&mut store, accept("second", "Tea"));
+    assert!(matches!(taken, ReplyBody::Accepted { .. }), "{taken:?}");
 }

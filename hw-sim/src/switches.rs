@@ -19,6 +19,9 @@ pub struct Switches {
     /// An ACK later than this many milliseconds after the answer no longer counts, the answer stays kept; 0: any time
     /// (1.2 says "timeout" without a figure).
     pub confirm_timeout_ms: u64,
+    /// The register has v2 beside v1 and says so in F7 bit 28; the first byte after power-on or command 14 chooses
+    /// (1.4; cash-core models have it, desktop models of the captures do not).
+    pub link_v2: bool,
     /// FF46 without 8D opens the receipt by its operation byte (5.3, CONFLICT: matrix mode 8 only, one driver sends it
     /// in mode 2).
     pub item_opens_receipt: bool,

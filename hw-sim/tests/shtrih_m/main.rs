@@ -7,6 +7,7 @@ mod faults;
 mod fn_rules;
 mod golden;
 mod link;
+mod link_v2;
 mod modes;
 mod readme;
 mod receipts;

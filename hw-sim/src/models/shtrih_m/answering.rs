@@ -4,14 +4,14 @@
 //! Must never: change what the command did.
 
 use super::armed::command_code;
+use super::link::Framing;
 use crate::chance::Chance;
 use crate::faults::FaultKind;
-use kassette_wire::link::shtrih_v1::encode_frame;
 use kassette_wire::shtrih::{AnswerFrame, CommandCode, ErrorCode};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The good answers so far: the last of all, and the last of each command.
+/// Payloads of the good answers so far: the last of all, and the last of each command.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Past {
     last: Option<Vec<u8>>,
@@ -19,9 +19,9 @@ pub(super) struct Past {
 }
 
 impl Past {
-    pub fn keep(&mut self, command: CommandCode, frame: Vec<u8>) {
-        self.by_command.insert(command, frame.clone());
-        self.last = Some(frame);
+    pub fn keep(&mut self, command: CommandCode, payload: Vec<u8>) {
+        self.by_command.insert(command, payload.clone());
+        self.last = Some(payload);
     }
 
     /// A stale answer: the last to the named command, else the last of all.
@@ -38,19 +38,25 @@ impl Past {
 pub(super) struct Answering {
     /// Frame that leaves.
     pub sent: Vec<u8>,
-    /// Frame that is kept until ACK.
+    /// Frame that is kept: on v1 until ACK, on v2 until the next command.
     pub kept: Vec<u8>,
     /// How much later it leaves.
     pub late: Duration,
-    /// It neither leaves nor is kept.
+    /// It does not leave, and v1 does not keep it.
     pub dropped: bool,
     /// Faults of the device that fall between the work and the answer; with any, nothing leaves.
     pub ends: Vec<FaultKind>,
 }
 
 impl Answering {
-    pub fn decide(answer: &AnswerFrame, after: Vec<FaultKind>, past: &Past, chance: &mut Chance) -> Self {
-        let right = frame_of(answer);
+    pub fn decide(
+        answer: &AnswerFrame,
+        framing: Framing,
+        after: Vec<FaultKind>,
+        past: &Past,
+        chance: &mut Chance,
+    ) -> Self {
+        let right = framing.frame_of(answer);
         let mut decided = Self {
             sent: right.clone(),
             kept: right,
@@ -60,9 +66,9 @@ impl Answering {
         };
         for kind in after {
             match kind {
-                FaultKind::Error { code, .. } => decided.replace(frame_of(&refusal(answer.command, code))),
+                FaultKind::Error { code, .. } => decided.replace(framing.frame_of(&refusal(answer.command, code))),
                 FaultKind::StaleReply { of } => {
-                    if let Some(old) = past.stale(of.as_deref()) {
+                    if let Some(old) = past.stale(of.as_deref()).and_then(|payload| framing.wrap(&payload)) {
                         decided.replace(old);
                     }
                 }
@@ -86,14 +92,7 @@ pub(super) const fn refusal(command: CommandCode, code: u8) -> AnswerFrame {
     AnswerFrame::refusal(command, ErrorCode(code))
 }
 
-/// The frame of an answer. Every answer fits: texts have at most 250 bytes, parts of documents 252.
-pub(super) fn frame_of(answer: &AnswerFrame) -> Vec<u8> {
-    encode_frame(&answer.encode())
-        .or_else(|_| encode_frame(&refusal(answer.command, 0x39).encode()))
-        .unwrap_or_default()
-}
-
-/// Changes one byte of the payload, so that the LRC is wrong.
+/// Changes one bit inside the frame, so that its check sum is wrong.
 fn damage(frame: &mut [u8], chance: &mut Chance) {
     let last = frame.len().saturating_sub(2) as u64;
     let at = chance.between(2.min(last), last) as usize;

@@ -61,7 +61,7 @@ impl Device {
                 name: cp1251_lossy(&self.config.model),
             })),
             Request::ModelParameters(asked) if asked.parameter == 1 => Ok(Answer::ModelParameters(ModelParameters {
-                flags: ModelFlags(MODEL_FLAGS | u64::from(self.config.switches.print_result) << 34),
+                flags: self.model_flags(),
                 tail: MODEL_TAIL.to_vec(),
             })),
             Request::ModelParameters(_) => Err(ErrorCode::BAD_PARAMETERS),
@@ -79,6 +79,12 @@ impl Device {
             }
             _ => self.continue_print(operator),
         }
+    }
+
+    /// Bits of F7 with those that switches set: 28 v2, 34 print result.
+    fn model_flags(&self) -> ModelFlags {
+        let switches = &self.config.switches;
+        ModelFlags(MODEL_FLAGS | u64::from(switches.link_v2) << 28 | u64::from(switches.print_result) << 34)
     }
 
     fn continue_print(&mut self, operator: u8) -> Outcome {

@@ -11,6 +11,7 @@ mod config;
 mod device;
 mod fn_reads;
 mod identity;
+mod link;
 mod memory;
 mod printer;
 mod receipt;

@@ -1,20 +1,22 @@
 //! The register as one machine: link, work, faults, power.
 //!
-//! Owns: the link's states (`shtrih-m.md` 1.2), kept answers, and when work is done.
+//! Owns: the link's states (`shtrih-m.md` 1.2, 1.4), kept answers, and when work is done.
 //! Must never: answer before the document of a command stands in the FN.
 
-use super::answering::{Answering, Past, frame_of, refusal};
+use super::answering::{Answering, Past, refusal};
 use super::armed::{Faults, side};
 use super::config::{Config, LinkKind};
 use super::device::Device;
+use super::link::{Asked, Heard, Link};
 use super::start::{self, StartError};
-use super::{printer, timing};
+use super::timing;
 use crate::chance::Chance;
 use crate::faults::{FaultError, FaultKind, FaultSpec, When};
 use crate::fiscal_storage::ledger::Shelf;
 use crate::machine::{Exchange, Machine, Output, Snapshot};
 use crate::moment::Moment;
-use kassette_wire::link::shtrih_v1::{ACK, Event, FrameScanner, NAK, TCP_STRAY};
+use kassette_wire::link::shtrih_v1::{ACK, Event, NAK, TCP_STRAY};
+use kassette_wire::link::shtrih_v2::Frame;
 use kassette_wire::shtrih::CommandCode;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -35,7 +37,7 @@ pub(super) enum Stage {
     },
     /// It is carried out, the answer goes at that time.
     Holding { answer: Vec<u8>, send_at: Duration },
-    /// The answer went; it is kept until an ACK, which counts while `since` is recent enough.
+    /// v1: the answer went; it is kept until an ACK, which counts while `since` is recent enough.
     Kept { answer: Vec<u8>, since: Option<Duration> },
 }
 
@@ -59,7 +61,7 @@ pub(super) enum Hang {
 pub struct Register {
     pub(super) device: Device,
     pub(super) shelf: Box<dyn Shelf>,
-    pub(super) scanner: FrameScanner,
+    pub(super) link: Link,
     pub(super) last_byte: Duration,
     pub(super) stage: Stage,
     pub(super) outbox: VecDeque<(Duration, Output)>,
@@ -93,9 +95,9 @@ impl Register {
     pub fn new(config: Config, mut shelf: Box<dyn Shelf>, chance: Chance, now: Moment) -> Result<Self, StartError> {
         let device = start::device(config, shelf.as_mut(), chance, now)?;
         let mut register = Self {
+            link: Link::new(device.config.switches.link_v2),
             device,
             shelf,
-            scanner: FrameScanner::new(),
             last_byte: Duration::ZERO,
             stage: Stage::Idle,
             outbox: VecDeque::new(),
@@ -127,7 +129,7 @@ impl Register {
         self.outbox.push_back((at, Output::Bytes(bytes)));
     }
 
-    fn send_now(&mut self, now: Moment, byte: u8) {
+    pub(super) fn send_now(&mut self, now: Moment, byte: u8) {
         self.send(now.elapsed, vec![byte]);
     }
 
@@ -152,30 +154,12 @@ impl Register {
             } if done_at <= now.elapsed => self.work(&payload, after, now),
             Stage::Holding { answer, send_at } if send_at <= now.elapsed => {
                 self.send(now.elapsed, answer.clone());
-                self.stage = Stage::Kept {
-                    answer,
-                    since: Some(now.elapsed),
-                };
+                self.keep(answer, Some(now.elapsed));
             }
             stage => self.stage = stage,
         }
         if matches!(self.stage, Stage::Holding { send_at, .. } if send_at <= now.elapsed) {
             self.settle(now);
-        }
-    }
-
-    /// A frame whose bytes stop for this long is given up.
-    fn byte_timeout(&self) -> Duration {
-        printer::byte_timeout(self.device.memory.byte_timeout)
-    }
-
-    /// A byte timeout inside a frame (1.2; what the register then says is unverified).
-    fn give_up_frame(&mut self, now: Moment) {
-        if self.scanner.in_frame() && now.elapsed >= self.last_byte + self.byte_timeout() {
-            self.scanner.reset();
-            if self.device.config.switches.nak_after_byte_timeout {
-                self.send_now(now, NAK);
-            }
         }
     }
 
@@ -200,6 +184,27 @@ impl Register {
                 }
             }
             Event::Stray(_) => {}
+        }
+    }
+
+    /// v2: one command at a time here too; the host repeats its frame when nothing comes (1.4).
+    fn on_numbered(&mut self, frame: Frame, now: Moment) {
+        if matches!(self.stage, Stage::Working { .. } | Stage::Holding { .. }) {
+            return;
+        }
+        match self.link.asked(frame) {
+            Asked::Command(payload) => self.on_command(payload, now),
+            Asked::LastAnswer => self.send(now.elapsed, self.link.last_answer()),
+        }
+    }
+
+    /// The exchange is over for the register, except that its answer is kept.
+    fn keep(&mut self, answer: Vec<u8>, since: Option<Duration>) {
+        if self.link.is_v2() {
+            self.link.keep(answer);
+            self.stage = Stage::Idle;
+        } else {
+            self.stage = Stage::Kept { answer, since };
         }
     }
 
@@ -242,9 +247,16 @@ impl Register {
         };
         let config = &self.device.config;
         let chance = &mut self.device.chance;
-        let acknowledged = now.elapsed + timing::acknowledge(&config.timing, chance);
+        let v2 = self.link.is_v2();
+        let acknowledged = if v2 {
+            now.elapsed
+        } else {
+            now.elapsed + timing::acknowledge(&config.timing, chance)
+        };
         let takes = timing::execution(&config.timing, command, chance) + Duration::from_millis(self.add_ms);
-        self.send(acknowledged, vec![ACK]);
+        if !v2 {
+            self.send(acknowledged, vec![ACK]);
+        }
         let done_at = acknowledged + takes;
         self.stage = match instead {
             Instead::Nothing => Stage::Working {
@@ -254,7 +266,7 @@ impl Register {
             },
             Instead::Silence => Stage::Idle,
             Instead::Refusal(code) => Stage::Holding {
-                answer: frame_of(&refusal(command, code)),
+                answer: self.link.framing().frame_of(&refusal(command, code)),
                 send_at: done_at,
             },
         };
@@ -296,14 +308,20 @@ impl Register {
         }
         let command = CommandCode::split_request(payload).map_or(answer.command, |(command, _)| command);
         self.note(command, answer.error.0, self.device.made);
-        let decided = Answering::decide(&answer, after, &self.past, &mut self.device.chance);
-        self.past.keep(command, frame_of(&answer));
+        let framing = self.link.framing();
+        let decided = Answering::decide(&answer, framing, after, &self.past, &mut self.device.chance);
+        self.past.keep(command, answer.encode());
         let ends = self.answer(decided, now);
         for kind in ends {
             let _ = self.perform(kind, now);
         }
+        if command == CommandCode::SET_PORT && answer.error.is_ok() {
+            self.link.detect_again();
+        }
         if std::mem::take(&mut self.device.reboot) {
             self.device.lose_power();
+            self.link.restart_numbers();
+            self.link.detect_again();
         }
     }
 
@@ -317,19 +335,20 @@ impl Register {
             ends,
         } = decided;
         let send_at = now.elapsed + late;
-        self.stage = if dropped {
-            Stage::Idle
+        if dropped {
+            // v2 keeps its last answer whatever becomes of the bytes: a repeated number gets it.
+            if self.link.is_v2() {
+                self.link.keep(answer);
+            }
+            self.stage = Stage::Idle;
         } else if !ends.is_empty() {
-            Stage::Kept { answer, since: None }
+            self.keep(answer, None);
         } else if send_at > now.elapsed {
-            Stage::Holding { answer, send_at }
+            self.stage = Stage::Holding { answer, send_at };
         } else {
             self.send(now.elapsed, sent);
-            Stage::Kept {
-                answer,
-                since: Some(now.elapsed),
-            }
-        };
+            self.keep(answer, Some(now.elapsed));
+        }
         ends
     }
 
@@ -355,7 +374,7 @@ impl Register {
             Hang::No | Hang::Forever => None,
         };
         let answers = self.hang == Hang::No && self.power_at.is_none();
-        let frame = self.scanner.in_frame() && self.device.config.switches.nak_after_byte_timeout;
+        let frame = self.link.in_frame() && self.device.config.switches.nak_after_byte_timeout;
         [
             self.outbox.front().map(|(at, _)| *at),
             stage.filter(|_| answers),
@@ -372,12 +391,14 @@ impl Machine for Register {
         self.settle(now);
         for byte in bytes {
             if self.power_at.is_some() || self.hang != Hang::No {
-                self.scanner.reset();
+                self.link.reset();
                 return;
             }
             self.last_byte = now.elapsed;
-            if let Some(event) = self.scanner.push(*byte) {
-                self.on_event(event, now);
+            match self.link.push(*byte) {
+                Some(Heard::V1(event)) => self.on_event(event, now),
+                Some(Heard::V2(frame)) => self.on_numbered(frame, now),
+                None => {}
             }
         }
     }
@@ -421,7 +442,10 @@ impl Machine for Register {
     fn linked(&mut self, now: Moment, up: bool) {
         self.settle(now);
         self.linked = up;
-        self.scanner.reset();
+        self.link.reset();
+        if up && self.device.config.link == LinkKind::Tcp {
+            self.link.restart_numbers();
+        }
         if !up {
             self.outbox.retain(|(_, output)| !matches!(output, Output::Bytes(_)));
         }
@@ -455,7 +479,7 @@ impl Machine for Register {
     }
 
     fn between_exchanges(&self) -> bool {
-        matches!(self.stage, Stage::Idle) && !self.scanner.in_frame() && self.outbox.is_empty()
+        matches!(self.stage, Stage::Idle) && !self.link.in_frame() && self.outbox.is_empty()
     }
 
     fn take_exchanges(&mut self) -> Vec<Exchange> {

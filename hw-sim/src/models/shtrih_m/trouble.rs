@@ -21,7 +21,7 @@ impl Register {
             FaultKind::Unplug { .. } => self.outbox.push_back((now.elapsed, Output::Unplug)),
             FaultKind::Replug { name } => self.outbox.push_back((now.elapsed, Output::Replug { name })),
             FaultKind::Hang { for_ms, .. } => {
-                self.scanner.reset();
+                self.link.reset();
                 self.hang = for_ms.map_or(Hang::Forever, |ms| Hang::Until(now.elapsed + Duration::from_millis(ms)));
             }
             FaultKind::PowerCut { down_ms, .. } => self.power_off(down_ms, now),
@@ -69,7 +69,7 @@ impl Register {
     /// The old answer is not kept over a loss of power, an open document neither (1.2).
     fn power_off(&mut self, down_ms: u64, now: Moment) {
         self.device.lose_power();
-        self.scanner.reset();
+        self.link.lose_power();
         self.stage = Stage::Idle;
         self.hang = Hang::No;
         self.outbox.clear();

@@ -127,11 +127,7 @@ async fn events(
     }
     let handle = &seat(&rack, &serial)?.handle;
     let wait = Duration::from_millis(query.wait_ms);
-    // Running out of time is an answer, not an error: there was no event.
-    let events = match tokio::time::timeout(wait, handle.events(query.after)).await {
-        Ok(events) => events?,
-        Err(_) => Vec::new(),
-    };
+    let events = handle.events(query.after, wait).await?;
     let last = events.last().map_or(query.after, |e| e.seq);
     Ok(Json(json!({ "events": events, "last": last })))
 }

@@ -12,6 +12,7 @@ use crate::faults::{FaultError, FaultSpec};
 use crate::true_time::TrueTime;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -96,13 +97,17 @@ impl Handle {
         self.ask(Order::Observe).await
     }
 
-    /// Events with a number above `after`; waits until there is one. Drop the future to stop waiting.
+    /// Events with a number above `after`; waits at most `wait` until there is one. Running out of time is an answer, not
+    /// an error: there was no event.
     ///
     /// # Errors
     /// [`Stopping`].
-    pub async fn events(&self, after: u64) -> Result<Vec<Event>, Stopping> {
+    pub async fn events(&self, after: u64, wait: Duration) -> Result<Vec<Event>, Stopping> {
         let mut newest = self.newest.clone();
-        newest.wait_for(|n| *n > after).await.map_err(|_| Stopping)?;
+        // Only the wait is cut short: what is there is told however little time was given.
+        if let Ok(Err(_)) = tokio::time::timeout(wait, newest.wait_for(|n| *n > after)).await {
+            return Err(Stopping);
+        }
         self.ask(|reply| Order::Events(after, reply)).await
     }
 
@@ -329,9 +334,10 @@ mod tests {
     use std::fs::File;
     use std::io::{Read, Write};
     use std::path::Path;
-    use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
+
+    const LONG: Duration = Duration::from_secs(20);
 
     async fn start(name: &str, socket: Socket) -> Handle {
         let station = Station::new(Box::new(TestDevice::default()), name.to_owned());
@@ -384,6 +390,17 @@ mod tests {
         assert_eq!(handle.observe().await.unwrap().device.exchanges, 1);
     }
 
+    /// One thread: the carrier runs only while the question waits for its answer.
+    #[tokio::test]
+    async fn events_that_are_there_are_told_however_little_time_is_given() {
+        let (_dir, folder) = folder();
+        let handle = start("one", Socket::Pty(folder)).await;
+        let events = handle.events(0, Duration::ZERO).await.unwrap();
+        assert!(matches!(events[0].what, Happening::PortUp { .. }), "{events:?}");
+        let last = events[0].seq;
+        assert_eq!(handle.events(last, Duration::ZERO).await.unwrap(), []);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn an_unplugged_pty_hangs_up_and_loses_its_name_until_it_comes_back_under_another() {
         let (dir, folder) = folder();
@@ -413,7 +430,7 @@ mod tests {
         two.fault(replug(Some("one"))).await.unwrap().unwrap();
         assert_eq!(two.address(), None);
         assert!(one.address().is_some());
-        let events = two.events(2).await.unwrap();
+        let events = two.events(2, LONG).await.unwrap();
         assert!(
             matches!(&events[0].what, Happening::PortFailed { text } if text.contains("one")),
             "{events:?}"
@@ -466,7 +483,7 @@ mod tests {
         let gone = |events: &[Event]| events.iter().any(|e| e.what == Happening::PeerDown);
         let mut after = 0;
         loop {
-            let events = handle.events(after).await.unwrap();
+            let events = handle.events(after, LONG).await.unwrap();
             if gone(&events) {
                 break;
             }

@@ -13,3 +13,4 @@ mod oracle;
 mod outside_driver;
 mod python_client;
 mod strangers;
+mod stream;

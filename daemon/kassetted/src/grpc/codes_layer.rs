@@ -108,6 +108,11 @@ fn complete(headers: &mut HeaderMap, path: &str, methods: &BTreeSet<String>) {
     complete.add_header(headers).ok();
 }
 
+/// What a status that the library made within a stream says, as ours: the layer sees only the headers of an answer.
+pub(super) fn of_library(status: &Status, path: &str) -> ErrorDetails {
+    coded(status, path, &BTreeSet::from([path.to_owned()]))
+}
+
 fn coded(status: &Status, path: &str, methods: &BTreeSet<String>) -> ErrorDetails {
     let text = status.message();
     let code = match status.code() {

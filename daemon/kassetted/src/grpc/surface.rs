@@ -20,6 +20,9 @@ use tokio::sync::{Semaphore, watch};
 /// Most watches of all clients together; each holds a small bounded buffer.
 pub const WATCHES_MAX: usize = 1024;
 
+/// Most streams of submissions of all clients together; each holds up to 256 items and their answers.
+pub const SUBMISSION_STREAMS_MAX: usize = 64;
+
 /// What the host gives the surface.
 pub struct SurfaceParts {
     /// The rack.
@@ -42,6 +45,7 @@ struct Inner {
     parts: SurfaceParts,
     grants: Mutex<Option<Arc<Grants>>>,
     watches: Arc<Semaphore>,
+    submission_streams: Arc<Semaphore>,
 }
 
 impl Surface {
@@ -52,6 +56,7 @@ impl Surface {
             parts,
             grants: Mutex::new(None),
             watches: Arc::new(Semaphore::new(WATCHES_MAX)),
+            submission_streams: Arc::new(Semaphore::new(SUBMISSION_STREAMS_MAX)),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -78,6 +83,12 @@ impl Surface {
     #[must_use]
     pub fn watches(&self) -> &Arc<Semaphore> {
         &self.inner.watches
+    }
+
+    /// Places for streams of submissions.
+    #[must_use]
+    pub fn submission_streams(&self) -> &Arc<Semaphore> {
+        &self.inner.submission_streams
     }
 
     /// Tells when the daemon stops.

@@ -6,21 +6,19 @@
 mod codes;
 mod list;
 mod lookup;
+mod stream;
 mod submit;
 mod tenant_status;
 mod watch;
 
-use super::status::not_served;
 use super::surface::Surface;
 use kassette_api::v1::receipt_service_server::ReceiptService;
 use kassette_api::v1::{
     CancelReceiptRequest, CancelReceiptResponse, GetReceiptRequest, GetReceiptResponse, GetTenantStatusRequest,
     GetTenantStatusResponse, ListCodesRequest, ListCodesResponse, ListDocumentsRequest, ListDocumentsResponse,
     ListReceiptsRequest, ListReceiptsResponse, SubmitReceiptRequest, SubmitReceiptResponse, SubmitReceiptsRequest,
-    SubmitReceiptsResponse, ValidateReceiptRequest, ValidateReceiptResponse, WatchReceiptsRequest,
+    ValidateReceiptRequest, ValidateReceiptResponse, WatchReceiptsRequest,
 };
-use std::pin::Pin;
-use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 /// The service.
@@ -39,7 +37,7 @@ impl Receipts {
 
 #[tonic::async_trait]
 impl ReceiptService for Receipts {
-    type SubmitReceiptsStream = Pin<Box<dyn Stream<Item = Result<SubmitReceiptsResponse, Status>> + Send>>;
+    type SubmitReceiptsStream = stream::Answers;
     type WatchReceiptsStream = watch::WatchStream;
 
     async fn submit_receipt(
@@ -51,9 +49,9 @@ impl ReceiptService for Receipts {
 
     async fn submit_receipts(
         &self,
-        _request: Request<Streaming<SubmitReceiptsRequest>>,
+        request: Request<Streaming<SubmitReceiptsRequest>>,
     ) -> Result<Response<Self::SubmitReceiptsStream>, Status> {
-        Err(not_served("ReceiptService.SubmitReceipts").into())
+        Ok(Response::new(stream::submit_all(&self.surface, request)?))
     }
 
     async fn validate_receipt(

@@ -17,12 +17,13 @@ use kassette_api::codes::Code;
 use kassette_api::status::ErrorDetails;
 use kassette_api::v1;
 use kassette_core::domain::error::RackError;
-use kassette_core::domain::job::{Job, JobSelect, SubmitOrder};
+use kassette_core::domain::job::{Job, JobSelect, SubmitOrder, Submitted};
 use kassette_receipts::job::JobState;
 use kassette_receipts::job_key::JobKey;
 use kassette_wire::codes::StatusClass;
 use kassette_wire::value::Inn;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::Request;
@@ -45,15 +46,43 @@ pub(super) async fn submit(
     let begun = Instant::now();
     let caller = access::caller_with(&request, Role::Provider)?;
     let wait = deadline::within_call(deadline::wait(request.get_ref().wait.as_ref())?, request.metadata());
+    let mut stored = store(surface, &caller, request.into_inner()).await?;
+    stored.submitted.job = until_final(surface, stored.submitted.job, begun + wait).await;
+    Ok(stored.shown(surface))
+}
+
+/// A receipt that is a job now, or was one already.
+pub(super) struct Stored {
+    grants: Arc<Grants>,
+    submitted: Submitted,
+    filled: Vec<v1::FilledField>,
+}
+
+impl Stored {
+    /// The answer.
+    pub(super) fn shown(self, surface: &Surface) -> v1::SubmitReceiptResponse {
+        let mut shown = surface.show(&self.grants, self.submitted.job);
+        shown.filled = self.filled;
+        v1::SubmitReceiptResponse {
+            receipt_job: Some(shown),
+            existing: self.submitted.existing,
+        }
+    }
+}
+
+/// Stores one receipt, under the grants in force now; `wait` is left to the caller.
+pub(super) async fn store(
+    surface: &Surface,
+    caller: &ClientIdentity,
+    given: v1::SubmitReceiptRequest,
+) -> Result<Stored, ErrorDetails> {
     let grants = surface.grants().await?;
-    let (order, filled) = order(&caller, &grants, request.into_inner())?;
+    let (order, filled) = order(caller, &grants, given)?;
     let submitted = surface.rack().submit(order).await.map_err(refusal)?;
-    let job = until_final(surface, submitted.job, begun + wait).await;
-    let mut shown = surface.show(&grants, job);
-    shown.filled = filled;
-    Ok(v1::SubmitReceiptResponse {
-        receipt_job: Some(shown),
-        existing: submitted.existing,
+    Ok(Stored {
+        grants,
+        submitted,
+        filled,
     })
 }
 
@@ -138,7 +167,8 @@ fn scene<'a>(grants: &Grants, tenant: &'a Inn) -> Scene<'a> {
     }
 }
 
-fn printable(text: &str, chars_max: usize) -> bool {
+/// Whether a text has 1 to so many characters and no control character.
+pub(super) fn printable(text: &str, chars_max: usize) -> bool {
     let length = text.chars().take(chars_max + 1).count();
     length > 0 && length <= chars_max && !text.chars().any(char::is_control)
 }

@@ -4,6 +4,7 @@
 //! Must never: be stored; they are counted from the documents.
 
 use super::document::{Body, number, walk};
+use super::facts::ReceiptTotals;
 
 /// Sums of one settlement sign. The order is that of the tags in the document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,6 +95,18 @@ impl Counters {
     #[must_use]
     pub fn count(&self) -> u32 {
         self.receipts.iter().chain(&self.corrections).map(|s| s.count).sum()
+    }
+
+    /// Receipts and corrections by settlement sign 1 to 4.
+    #[must_use]
+    pub fn totals(&self) -> [ReceiptTotals; 4] {
+        std::array::from_fn(|at| {
+            let (receipts, corrections) = (&self.receipts[at], &self.corrections[at]);
+            ReceiptTotals {
+                count: receipts.count.saturating_add(corrections.count),
+                cash: receipts.payments[0].saturating_add(corrections.payments[0]),
+            }
+        })
     }
 
     /// Cash of income and outcome returns, less cash of outcome and income returns.

@@ -132,6 +132,24 @@ pub struct Status {
     pub last_fd: u32,
 }
 
+/// Receipts and corrections of one settlement sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReceiptTotals {
+    /// How many.
+    pub count: u32,
+    /// What was paid in cash, kopecks.
+    pub cash: u64,
+}
+
+/// The OFD's answer to a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    /// When the OFD took it, true time, milliseconds since 1970 UTC.
+    pub taken_unix_ms: i64,
+    /// The OFD's sign.
+    pub sign: [u8; 18],
+}
+
 /// What has no ticket yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Queue {

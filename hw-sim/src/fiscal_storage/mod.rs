@@ -12,7 +12,7 @@ mod ledger_memory;
 mod limits;
 mod storage;
 
-pub use facts::{Draft, Formed, Generation, Habits, Kind, Queue, Shift, Status, Troubles, code};
+pub use facts::{Draft, Formed, Generation, Habits, Kind, Queue, ReceiptTotals, Shift, Status, Ticket, Troubles, code};
 pub use storage::FiscalStorage;
 
 use serde::{Deserialize, Serialize};

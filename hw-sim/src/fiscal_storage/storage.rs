@@ -5,7 +5,9 @@
 
 use super::counters::Counters;
 use super::document::{Body, find_number, find_text};
-use super::facts::{Draft, Formed, Generation, Habits, Kind, Queue, Shift, Status, Troubles, code};
+use super::facts::{
+    Draft, Formed, Generation, Habits, Kind, Queue, ReceiptTotals, Shift, Status, Ticket, Troubles, code,
+};
 use super::ledger::{LedgerError, LedgerStore, Record};
 use super::{FnConfig, Phase};
 use crate::moment::Moment;
@@ -196,6 +198,18 @@ impl FiscalStorage {
         self.life_counters.cash_balance()
     }
 
+    /// Receipts since the last opening of a shift, by settlement sign 1 to 4.
+    #[must_use]
+    pub fn shift_totals(&self) -> [ReceiptTotals; 4] {
+        self.shift_counters.totals()
+    }
+
+    /// Receipts over the life of this FN, by settlement sign 1 to 4.
+    #[must_use]
+    pub fn life_totals(&self) -> [ReceiptTotals; 4] {
+        self.life_counters.totals()
+    }
+
     /// The shift.
     #[must_use]
     pub const fn shift(&self) -> Shift {
@@ -253,6 +267,22 @@ impl FiscalStorage {
     pub fn has_ticket(&mut self, fd: u32, now: Moment) -> bool {
         self.take_tickets(now.unix_ms);
         self.unsent.front().is_none_or(|d| fd < d.fd)
+    }
+
+    /// The ticket of a document. Its time is that of an OFD that was up all the time.
+    ///
+    /// # Errors
+    /// As [`Self::record`], 08h also without a ticket.
+    pub fn ticket(&mut self, fd: u32, now: Moment) -> Result<Ticket, u8> {
+        let record = self.record(fd)?;
+        if !self.has_ticket(fd, now) {
+            return Err(code::NO_DATA);
+        }
+        let hash = Sha256::new_with_prefix(b"ticket").chain_update(&record.tlv).finalize();
+        Ok(Ticket {
+            taken_unix_ms: record.made_unix_ms + OFD_DELAY_MS,
+            sign: std::array::from_fn(|at| hash[at]),
+        })
     }
 
     /// Tickets stop (`true`) or come again.

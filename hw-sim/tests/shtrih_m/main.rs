@@ -11,4 +11,6 @@ mod link_v2;
 mod modes;
 mod readme;
 mod receipts;
+mod records;
 mod shape;
+mod totals;

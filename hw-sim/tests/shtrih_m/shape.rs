@@ -33,19 +33,8 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("ШТРИХ-М-ФР-К", "BB", "electronic journal: gone with the FN"),
     (
         "ШТРИХ-М-ФР-К",
-        "1B",
-        "operation registers: not modelled, refused with 37",
-    ),
-    (
-        "ШТРИХ-М-ФР-К",
         "DD",
         "before the FN: no barcode blocks; FN models have them",
-    ),
-    ("РИТЕЙЛ-01Ф", "1B", "operation registers: not modelled, refused with 37"),
-    (
-        "ШТРИХ-СМАРТПОС-Ф",
-        "1B",
-        "operation registers: not modelled, refused with 37",
     ),
     (
         "РИТЕЙЛ-01Ф",

@@ -59,7 +59,11 @@ pub(super) fn rule_of(command: CommandCode) -> Option<Rule> {
         C::WRITE_TABLE => rule(Rank::System, ANY & !RECEIPT & !(1 << 1), false),
         C::SET_TIME | C::SET_DATE => rule(Rank::System, CLOSED | 1 << 9, false),
         C::CONFIRM_DATE => rule(Rank::System, 1 << 6, false),
-        C::Z_REPORT | C::X_REPORT => rule(Rank::Admin, OPEN, true),
+        C::MONEY_REGISTER | C::OPERATION_REGISTER => rule(Rank::Any, ANY, false),
+        C::Z_REPORT | C::X_REPORT | C::BUFFER_Z_REPORT => rule(Rank::Admin, OPEN, true),
+        // C7 and FF62 stand in no matrix: printing waits for an open receipt, the counters do too.
+        C::PRINT_Z_REPORT => rule(Rank::Admin, OPEN | CLOSED, true),
+        C::SYNC_SHIFT => rule(Rank::System, OPEN | CLOSED, false),
         C::CASH_IN | C::CASH_OUT => rule(Rank::Any, OPEN | CLOSED, true),
         C::OPEN_SHIFT => rule(Rank::Any, CLOSED, true),
         C::FN_OPEN_SHIFT | C::BEGIN_OPEN_SHIFT => rule(Rank::System, CLOSED, true),
@@ -87,6 +91,10 @@ pub(super) fn rule_of(command: CommandCode) -> Option<Rule> {
         | C::OFD_STATUS
         | C::UNCONFIRMED_COUNT
         | C::FN_RESOURCE
+        | C::FN_TICKET
+        | C::REGISTRATION_BY_NUMBER
+        | C::REGISTRATION_REPORT_TAG
+        | C::REGISTRATION_TAG
         | C::SHIFT_STATE => rule(Rank::System, ANY, false),
         printer::SET_PORT | printer::READ_PORT => rule(Rank::System, ANY, false),
         other if printer::is_printer(other) => rule(Rank::Any, ANY, true),

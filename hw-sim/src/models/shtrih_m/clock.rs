@@ -31,6 +31,11 @@ impl Clock {
             .expect("1970 is in the calendar")
     }
 
+    /// Without its error.
+    pub const fn correct(&mut self) {
+        self.skew_ms = 0;
+    }
+
     pub const fn jump(&mut self, seconds: i64) {
         self.skew_ms = self.skew_ms.saturating_add(seconds.saturating_mul(1000));
     }

@@ -261,7 +261,8 @@ impl Device {
             return Err(ErrorCode::STILL_PRINTING);
         }
         let no_paper = matches!(self.paper, Paper::Absent | Paper::RanOut);
-        if rule.prints && no_paper && self.prints_documents() && command != CommandCode::CANCEL_RECEIPT {
+        let needs_none = matches!(command, CommandCode::CANCEL_RECEIPT | CommandCode::BUFFER_Z_REPORT);
+        if rule.prints && no_paper && self.prints_documents() && !needs_none {
             return Err(ErrorCode::NO_PAPER);
         }
         self.mode_permits(command, rule, now)?;
@@ -353,7 +354,10 @@ impl Device {
             | R::XReport(_)
             | R::ShiftState(_)
             | R::BeginCalculationReport(_)
-            | R::CalculationReport(_) => self.shift_command(&request, operator, now),
+            | R::CalculationReport(_)
+            | R::BufferZReport(_)
+            | R::PrintZReport(_)
+            | R::SyncShift(_) => self.shift_command(&request, operator, now),
             R::FnStatus(_)
             | R::FnNumber(_)
             | R::FnExpiry(_)
@@ -365,6 +369,11 @@ impl Device {
             | R::OfdStatus(_)
             | R::UnconfirmedCount(_)
             | R::FnResource(_) => self.fn_read(&request, now),
+            R::FnTicket(_) | R::RegistrationByNumber(_) | R::RegistrationReportTag(_) | R::RegistrationTag(_) => {
+                self.fn_archive(&request, now)
+            }
+            R::MoneyRegister(asked) => self.money_register(asked.number, operator),
+            R::OperationRegister(asked) => self.operation_register(asked.number, operator),
             R::Other { command, data } => self.other(command, &data, operator, now),
             sale => self.sale_command(sale, operator, now),
         }

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 
 /// Most TLV bytes of one FF3B answer: 255 less code and error. An answer holds one whole TLV (captures) or a part of
 /// one that is longer.
-const PART: usize = 252;
+pub(super) const PART: usize = 252;
 /// Room of the 30-day store, KiB; the figure is ours, no source gives one.
 const STORE_KIB: u32 = 32 * 1024;
 
@@ -30,7 +30,7 @@ impl Device {
             Request::FnNumber(_) => Ok(Answer::FnNumber(padded(self.storage.number()))),
             Request::FnExpiry(_) => self.fn_expiry(),
             Request::FnVersion(_) => Ok(Answer::FnVersion(self.fn_version())),
-            Request::FnRegistration(_) => self.fn_registration(),
+            Request::FnRegistration(_) => self.registration().map(Answer::FnRegistration),
             Request::FnDocument(asked) => self.fn_document(asked.fd, now),
             Request::OpenDocument(asked) => self.open_document(asked.fd, now),
             Request::ReadDocument(_) => self.read_document(),
@@ -118,7 +118,7 @@ impl Device {
     }
 
     /// Result of the registration, from the FN's own document and not from the register's settings.
-    fn fn_registration(&self) -> Outcome {
+    pub(super) fn registration(&self) -> Result<FnRegistration, ErrorCode> {
         if self.storage.status_phase() < Phase::Fiscal as u8 {
             return Err(ErrorCode(code::STATE));
         }
@@ -131,7 +131,7 @@ impl Device {
             ofd_inn: padded(&text(1017)),
             reasons: 0,
         });
-        Ok(Answer::FnRegistration(FnRegistration {
+        Ok(FnRegistration {
             registered: time,
             inn: padded(&text(1018)),
             rnm: padded(&text(1037)),
@@ -145,7 +145,7 @@ impl Device {
             extended,
             fd: FdNumber(record.fd),
             fp: FiscalSign(record.fp),
-        }))
+        })
     }
 
     fn fn_document(&mut self, fd: FdNumber, now: Moment) -> Outcome {
@@ -225,7 +225,7 @@ impl Device {
 }
 
 /// One answer per TLV; a longer one in parts.
-fn parts(tlv: &[u8]) -> VecDeque<Vec<u8>> {
+pub(super) fn parts(tlv: &[u8]) -> VecDeque<Vec<u8>> {
     let tags = walk(tlv).unwrap_or_default();
     let mut parts = VecDeque::new();
     for (tag, value) in tags {

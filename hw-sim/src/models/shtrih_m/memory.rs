@@ -3,6 +3,7 @@
 //! Owns: the stored form: settings written by 1E, the clock's error, which FN is in, drawer money.
 //! Must never: hold an open document; that is lost with the power.
 
+use super::totals::DrawerCounts;
 use crate::fiscal_storage::{FnConfig, Troubles};
 use kassette_wire::shtrih::TableCell;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,12 @@ pub(super) struct Memory {
     pub skew_ms: i64,
     /// Money put into the drawer less money taken out, commands 50 and 51.
     pub drawer_kopecks: i64,
+    /// Sums and numbers of 50 and 51 for the registers.
+    #[serde(default)]
+    pub drawer_counts: DrawerCounts,
+    /// Z-reports that C6 put into the buffer and C7 has not printed.
+    #[serde(default)]
+    pub buffered_reports: u16,
     /// Numbers given to 50 and 51.
     pub cash_documents: u16,
     /// Speed code of command 14.

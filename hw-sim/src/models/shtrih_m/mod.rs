@@ -9,6 +9,7 @@ mod armed;
 mod clock;
 mod config;
 mod device;
+mod fn_archive;
 mod fn_reads;
 mod identity;
 mod link;
@@ -22,6 +23,7 @@ mod start;
 mod tables;
 mod tags;
 mod timing;
+mod totals;
 mod trouble;
 
 pub use config::{Config, Ffd, LinkKind, Registration, Timing};

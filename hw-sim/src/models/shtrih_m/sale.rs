@@ -295,7 +295,7 @@ impl Device {
     }
 
     /// Cash in the drawer: what receipts brought and took, and commands 50 and 51.
-    fn drawer(&self) -> u64 {
+    pub(super) fn drawer(&self) -> u64 {
         let all = i128::from(self.storage.cash_balance()) + i128::from(self.memory.drawer_kopecks);
         u64::try_from(all).unwrap_or(0)
     }
@@ -306,6 +306,8 @@ impl Device {
         }
         let signed = if inwards { amount.signed() } else { -amount.signed() };
         self.memory.drawer_kopecks = self.memory.drawer_kopecks.saturating_add(signed);
+        let closed = self.closed_shift();
+        self.memory.drawer_counts.count(amount.get(), inwards, closed);
         self.memory.cash_documents = self.memory.cash_documents.wrapping_add(1);
         self.memory_changed = true;
         self.start_printing(None, now);

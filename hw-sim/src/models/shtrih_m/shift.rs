@@ -1,6 +1,6 @@
 //! Shifts and reports (`shtrih-m.md` 3.4).
 //!
-//! Owns: commands E0, FF41, FF0B, FF42, FF43, 41, 40, FF40, FF37, FF38, and what the register writes into reports.
+//! Owns: commands E0, FF41, FF0B, FF42, FF43, 41, 40, C6, C7, FF40, FF62, FF37, FF38, and what the register writes into reports.
 //! Must never: open a shift that nobody asked for, unless 24/1/13 or a switch says so.
 
 use super::device::{Begun, Device, Outcome};
@@ -44,6 +44,24 @@ impl Device {
                     fp,
                     time: self.extended(time),
                 }))
+            }
+            Request::BufferZReport(_) => {
+                self.close_shift_unprinted(operator, now)?;
+                self.memory.buffered_reports = self.memory.buffered_reports.saturating_add(1);
+                self.memory_changed = true;
+                Ok(Answer::Operator(Some(operator)))
+            }
+            Request::PrintZReport(_) => {
+                let left = self.memory.buffered_reports.checked_sub(1);
+                self.memory.buffered_reports = left.ok_or(ErrorCode::NO_DATA)?;
+                self.memory_changed = true;
+                self.start_printing(None, now);
+                Ok(Answer::Operator(Some(operator)))
+            }
+            Request::SyncShift(_) => {
+                // The register counts no shifts of its own: it always stands as the FN does.
+                self.storage.alive().map_err(ErrorCode)?;
+                Ok(Answer::Done)
             }
             Request::XReport(_) => {
                 self.start_printing(None, now);
@@ -94,11 +112,15 @@ impl Device {
     }
 
     fn close_shift(&mut self, operator: u8, now: Moment) -> Result<Formed, ErrorCode> {
-        let tags = self.begun_tags(Kind::ShiftClose)?;
-        let body = self.report_body(tags, operator, false);
-        let formed = self.form(Kind::ShiftClose, body, now)?;
+        let formed = self.close_shift_unprinted(operator, now)?;
         self.start_printing(None, now);
         Ok(formed)
+    }
+
+    fn close_shift_unprinted(&mut self, operator: u8, now: Moment) -> Result<Formed, ErrorCode> {
+        let tags = self.begun_tags(Kind::ShiftClose)?;
+        let body = self.report_body(tags, operator, false);
+        self.form(Kind::ShiftClose, body, now)
     }
 
     fn calculation_report(&mut self, now: Moment) -> Outcome {

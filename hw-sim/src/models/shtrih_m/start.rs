@@ -6,6 +6,7 @@
 use super::config::Config;
 use super::device::{Device, habits};
 use super::memory::{FACTORY_BYTE_TIMEOUT, FACTORY_SPEED, Memory};
+use super::totals::DrawerCounts;
 use crate::chance::Chance;
 use crate::fiscal_storage::ledger::{LedgerError, Shelf};
 use crate::fiscal_storage::{FiscalStorage, Kind, Phase, Troubles};
@@ -89,6 +90,8 @@ fn recall(config: &Config, shelf: &dyn Shelf) -> Result<Memory, StartError> {
         written: Vec::new(),
         skew_ms: config.clock_skew_seconds.saturating_mul(1000),
         drawer_kopecks: 0,
+        drawer_counts: DrawerCounts::default(),
+        buffered_reports: 0,
         cash_documents: 0,
         port_speed: FACTORY_SPEED,
         byte_timeout: FACTORY_BYTE_TIMEOUT,

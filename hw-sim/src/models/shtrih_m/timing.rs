@@ -31,7 +31,7 @@ const fn seen(command: CommandCode) -> (u64, u64) {
         C::CLOSE_RECEIPT | C::FN_OPEN_SHIFT | C::OPEN_SHIFT | C::CALCULATION_REPORT => (366, 489),
         C::CLOSE_LEGACY => (309, 489),
         C::CANCEL_RECEIPT => (828, 828),
-        C::FN_CLOSE_SHIFT | C::Z_REPORT => (1_200, 2_500),
+        C::FN_CLOSE_SHIFT | C::Z_REPORT | C::BUFFER_Z_REPORT => (1_200, 2_500),
         C::X_REPORT => (13, 873),
         _ => (2, 15),
     }

@@ -47,6 +47,18 @@ fn unknown_commands_get_the_refusal_of_a_real_device() {
 }
 
 #[test]
+fn the_text_of_an_error_is_russian_and_that_of_33_as_recorded() {
+    let mut bench = Bench::new(config());
+    let bad_parameters = "6B 00 CA CA D2 3A 20 CD E5 EA EE F0 F0 E5 EA F2 ED FB E5 20 EF E0 F0 E0 EC E5 F2 F0 FB 20 E2 20 \
+                          EA EE EC E0 ED E4 E5";
+    assert_eq!(bench.ask("6B 33"), bad_parameters);
+    // Without a code it is that of the last command, and asking does not become the last command.
+    assert_eq!(bench.error("8D 1E 00 00 00 07"), 0x33);
+    assert_eq!(bench.ask("6B"), bad_parameters);
+    assert_eq!(bench.ask("6B"), bad_parameters);
+}
+
+#[test]
 fn commands_out_of_their_mode_are_refused() {
     let mut bench = Bench::new(config());
     let closing = hex(&close(0, 10_000));

@@ -5,6 +5,7 @@
 
 use super::config::LinkKind;
 use super::device::{Device, Outcome, Paper};
+use super::error_texts::russian;
 use super::tables::{cell, cp1251_lossy};
 use crate::moment::Moment;
 use kassette_wire::shtrih::{
@@ -70,7 +71,7 @@ impl Device {
             Request::Beep(_) => Ok(Answer::Operator(Some(operator))),
             Request::ErrorText(asked) => {
                 let code = ErrorCode(asked.error.unwrap_or(self.last_error));
-                Ok(Answer::ErrorText(cp1251_lossy(code.text())))
+                Ok(Answer::ErrorText(cp1251_lossy(russian(code))))
             }
             Request::FontInfo(asked) => self.font(asked.font),
             Request::Reboot(_) => {

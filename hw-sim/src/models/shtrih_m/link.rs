@@ -1,6 +1,6 @@
 //! The link of a register: which of the two low levels it speaks, and what is kept for v2 (`shtrih-m.md` 1.4).
 //!
-//! Owns: the choice by the first byte, the scanners, the end of a frame that stops, the number and the last answer of v2, the framing of answers.
+//! Owns: the choice by the first byte, scanners, the end of a frame that stops, number and last answer of v2, framing.
 //! Must never: carry out a command, or decide when an answer leaves.
 
 use super::answering::refusal;

@@ -9,6 +9,7 @@ mod armed;
 mod clock;
 mod config;
 mod device;
+mod error_texts;
 mod fn_archive;
 mod fn_reads;
 mod identity;

@@ -79,6 +79,9 @@ pub enum Verb {
     /// Submit, get or watch receipts
     #[command(subcommand)]
     Receipt(Receipt),
+    /// Fiscal documents, shift and registration reports included
+    #[command(subcommand)]
+    Documents(Documents),
     /// What stands in the rack
     #[command(subcommand)]
     Rack(Rack),
@@ -210,6 +213,33 @@ pub struct Watch {
     pub from: String,
 }
 
+/// Work with fiscal documents.
+#[derive(Debug, Subcommand)]
+pub enum Documents {
+    /// Write all documents to standard output, one on each line
+    Export(Export),
+}
+
+/// Arguments of `documents export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The form of a line
+    #[arg(long, value_enum)]
+    pub format: Format,
+    /// Only documents of this tenant
+    #[arg(long, value_name = "INN", default_value = "-", hide_default_value = true)]
+    pub tenant: String,
+}
+
+/// Form of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// A header and comma-separated values (RFC 4180)
+    Csv,
+    /// The fields of kassette.v1.FiscalDocument as JSON
+    Jsonl,
+}
+
 /// Work with the description of the rack.
 #[derive(Debug, Subcommand)]
 pub enum Rack {
@@ -281,6 +311,8 @@ mod tests {
             "kassettectl receipt watch --from oldest --address http://127.0.0.1:7070",
             "kassettectl rack apply rack.toml --yes --reason new",
             "kassettectl rack export",
+            "kassettectl documents export --format csv",
+            "kassettectl documents export --format jsonl --tenant 7704358518",
             "kassettectl codes KEY_CONFLICT",
             "kassettectl codes --tag 1199",
         ] {
@@ -301,6 +333,8 @@ mod tests {
             "kassettectl receipt submit r.json --tenant 7704358518 --key k --wait 61",
             "kassettectl receipt submit r.json --tenant 7704358518 --key k --check --wait",
             "kassettectl receipts --label nothing",
+            "kassettectl documents export",
+            "kassettectl documents export --format xml",
             "kassettectl codes X --tag 1199",
             "kassettectl --socket /tmp/s --address http://127.0.0.1:1 status",
         ] {

@@ -7,9 +7,18 @@ use anyhow::{Context, Result};
 use kassette_api::FILE_DESCRIPTOR_SET;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions};
+use std::sync::OnceLock;
 
 fn descriptor(name: &str) -> Result<MessageDescriptor> {
-    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).context("the contract's descriptor is damaged")?;
+    // Read once: an export shows many thousands of messages.
+    static POOL: OnceLock<DescriptorPool> = OnceLock::new();
+    let pool = match POOL.get() {
+        Some(pool) => pool,
+        None => {
+            let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).context("the contract's descriptor is damaged")?;
+            POOL.get_or_init(|| pool)
+        }
+    };
     let full = format!("kassette.v1.{name}");
     pool.get_message_by_name(&full)
         .with_context(|| format!("the contract has no message {full}"))

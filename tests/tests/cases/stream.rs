@@ -10,10 +10,12 @@ use kassette_api::v1::submit_receipts_response::Outcome;
 use kassette_api::v1::{JobState, SubmitReceiptsRequest, SubmitReceiptsResponse};
 use kassette_tests::api::{Api, LONGEST_WAIT, details};
 use kassette_tests::bench_rack::{BenchRegister, inn};
+use kassette_tests::programs::Programs;
 use kassette_tests::reckoning::{Reckoning, reckon};
 use kassette_tests::requests::{plain_receipt, submission};
 use kassette_tests::test_rack::{TestRack, final_job};
 use std::collections::BTreeMap;
+use std::process::Command;
 use tonic::Streaming;
 
 const ITEMS: usize = 600;
@@ -104,6 +106,21 @@ fn check_documents(rack: &TestRack, told: &Told) {
         doubled: 0,
     };
     assert_eq!((counted, told.len()), (right, ITEMS - 2));
+    check_export(rack);
+}
+
+/// The export, which needs no second page below 1000 documents, names every receipt once.
+fn check_export(rack: &TestRack) {
+    let program = Programs::built().unwrap().ctl().unwrap();
+    let output = Command::new(program)
+        .args(["documents", "export", "--format", "csv", "--socket"])
+        .arg(rack.setup.socket())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let exported = text.lines().filter(|line| line.split(',').nth(3) == Some("3")).count();
+    assert_eq!(exported, ITEMS - 2, "{text}");
 }
 
 #[test]

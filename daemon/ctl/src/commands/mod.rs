@@ -4,6 +4,7 @@
 //! Must never: change anything without being told so.
 
 mod codes;
+mod documents;
 mod rack;
 mod receipt;
 mod receipts;
@@ -11,7 +12,7 @@ mod registers;
 mod status;
 mod watch;
 
-use crate::cli::{Options, Rack, Receipt, Verb};
+use crate::cli::{Documents, Options, Rack, Receipt, Verb};
 use crate::connect::{ANSWER_MAX, connect};
 use crate::failure::Failure;
 use crate::json;
@@ -48,6 +49,7 @@ pub async fn run(options: Options) -> Result<u8, Failure> {
         Verb::Status => shown("the daemon", Box::pin(status::run(daemon))).await,
         Verb::Registers(given) => shown("the daemon", Box::pin(registers::run(daemon, given))).await,
         Verb::Receipts(given) => receipts::run(daemon, given).await,
+        Verb::Documents(Documents::Export(given)) => documents::export(daemon, given).await,
         Verb::Receipt(Receipt::Submit(given)) => receipt::submit(daemon, given).await,
         Verb::Receipt(Receipt::Get(given)) => receipt::get(daemon, given).await,
         Verb::Receipt(Receipt::Watch(given)) => watch::run(daemon, given).await,

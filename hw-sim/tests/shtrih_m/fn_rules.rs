@@ -177,7 +177,12 @@ fn the_calculation_state_is_reported_only_with_the_shift_closed() {
     assert_eq!(bench.error("FF 38 1E 00 00 00"), 0x02, "nothing was begun");
     assert_eq!(bench.ask("FF 37 1E 00 00 00"), "FF 37 00");
     let answer = bench.command("FF 38", &[]);
-    assert_eq!((answer.len(), bench.records()[1].kind), (18, 21));
+    let report = &bench.records()[1];
+    assert_eq!((answer.len(), report.kind), (18, 21));
+    // Document 2, its sign, two documents without ticket, the first of 22.11.2026.
+    let unsent = [2, 0, 0, 0, 26, 11, 22];
+    let expected = [&[0xFF, 0x38, 0, 2, 0, 0, 0][..], &report.fp.to_le_bytes(), &unsent].concat();
+    assert_eq!(answer, expected);
     bench.ask("E0 1E 00 00 00");
     assert_eq!(bench.error("FF 37 1E 00 00 00"), 0x73);
 }

@@ -177,6 +177,15 @@ fn a_lost_answer_comes_again_for_its_number_and_the_document_stands_once() {
 }
 
 #[test]
+fn a_garbled_answer_is_whole_when_its_number_is_repeated() {
+    let mut bench = Bench::new(v2_config());
+    bench.fault_at(FaultKind::Garble, "E0");
+    assert_ne!(exchange(&mut bench, 2, OPEN_SHIFT), kept(2, "E0 00 1E"));
+    assert_eq!(exchange(&mut bench, 2, OPEN_SHIFT), kept(2, "E0 00 1E"));
+    assert_eq!(bench.records().len(), 2);
+}
+
+#[test]
 fn a_stale_answer_has_the_number_of_the_request_and_the_code_of_an_earlier_command() {
     let mut bench = Bench::new(v2_config());
     exchange(&mut bench, 2, "13 1E 00 00 00");

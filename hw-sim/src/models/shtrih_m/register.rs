@@ -315,7 +315,9 @@ impl Register {
         for kind in ends {
             let _ = self.perform(kind, now);
         }
-        if command == CommandCode::SET_PORT && answer.error.is_ok() {
+        // A late answer must still leave in the framing of its command.
+        let late = matches!(self.stage, Stage::Holding { .. });
+        if command == CommandCode::SET_PORT && answer.error.is_ok() && !late {
             self.link.detect_again();
         }
         if std::mem::take(&mut self.device.reboot) {

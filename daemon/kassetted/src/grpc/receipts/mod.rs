@@ -3,6 +3,7 @@
 //! Owns: the methods and who may call them.
 //! Must never: decide anything about a receipt that the rack decides.
 
+mod answers;
 mod codes;
 mod list;
 mod lookup;
@@ -37,7 +38,7 @@ impl Receipts {
 
 #[tonic::async_trait]
 impl ReceiptService for Receipts {
-    type SubmitReceiptsStream = stream::Answers;
+    type SubmitReceiptsStream = answers::Answers;
     type WatchReceiptsStream = watch::WatchStream;
 
     async fn submit_receipt(

@@ -3,6 +3,7 @@
 //! Owns: how much of a stream is in flight, and how a stream of submissions ends.
 //! Must never: read an item that has no place for its answer, or let one item's error end the others.
 
+use super::answers::{Answered, Answers, answers};
 use super::submit;
 use crate::grpc::access;
 use crate::grpc::codes_layer::of_library;
@@ -17,12 +18,10 @@ use kassette_api::v1;
 use kassette_api::v1::submit_receipts_response::Outcome;
 use prost::Message as _;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::sync::watch;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Status, Streaming};
 
@@ -37,11 +36,6 @@ const RETRY: Duration = Duration::from_secs(5);
 /// The path of the method, for errors of the library.
 const METHOD: &str = "/kassette.v1.ReceiptService/SubmitReceipts";
 
-type Answered = Result<v1::SubmitReceiptsResponse, Status>;
-
-/// The answers of one stream.
-pub(super) type Answers = Pin<Box<dyn Stream<Item = Answered> + Send>>;
-
 /// Begins a stream of submissions.
 pub(super) fn submit_all(
     surface: &Surface,
@@ -50,17 +44,17 @@ pub(super) fn submit_all(
     let caller = access::caller_with(&request, Role::Provider)?;
     let place = Arc::clone(surface.submission_streams()).try_acquire_owned();
     let place = place.map_err(|_| ErrorDetails::new(Code::TooManyStreams).with_retry_after(RETRY))?;
-    let (sender, answers) = mpsc::channel(IN_FLIGHT);
+    let (desk, answers) = answers(IN_FLIGHT);
     let stopping = surface.stopping();
     let surface = surface.clone();
     let answer = move |item| answer(surface.clone(), caller.clone(), item);
-    tokio::spawn(run(request.into_inner(), answer, sender, stopping));
-    // The place is held as long as answers may be buffered, not only as long as items are read.
-    let answers = ReceiverStream::new(answers).map(move |one| {
-        let _held = &place;
-        one
+    let work = run(request.into_inner(), answer, desk.sender(), stopping);
+    tokio::spawn(async move {
+        // The place is held as long as answers may be kept, not only as long as items are read.
+        let _held = place;
+        desk.attend(work).await;
     });
-    Ok(Box::pin(answers))
+    Ok(answers)
 }
 
 /// What became of one item. The grants are asked for each: one that was taken back ends with the next item.
@@ -103,8 +97,14 @@ async fn stored(
 }
 
 /// Reads items and answers them until the client has sent all, breaks off, or the daemon stops. What was read is
-/// answered before the stream ends; a client that broke off repeats under its keys.
-async fn run<S, F, A>(mut items: S, answer: F, sender: mpsc::Sender<Answered>, mut stopping: watch::Receiver<bool>)
+/// answered before the stream ends, with the error that follows if the client did not end it; a client that broke off
+/// repeats under its keys.
+async fn run<S, F, A>(
+    mut items: S,
+    answer: F,
+    sender: mpsc::Sender<Answered>,
+    mut stopping: watch::Receiver<bool>,
+) -> Option<ErrorDetails>
 where
     S: Stream<Item = Result<v1::SubmitReceiptsRequest, Status>> + Unpin,
     F: Fn(v1::SubmitReceiptsRequest) -> A,
@@ -116,7 +116,6 @@ where
     while reading || !in_flight.is_empty() {
         tokio::select! {
             biased;
-            () = sender.closed() => return,
             Some(done) = in_flight.next() => bytes = bytes.saturating_sub(done),
             // A dropped sender means that the daemon is going down as well.
             _ = stopping.wait_for(|stopping| *stopping), if reading => {
@@ -137,10 +136,7 @@ where
             },
         }
     }
-    if let Some(end) = end {
-        // A client that is gone needs no reason.
-        sender.send(Err(end.to_status())).await.ok();
-    }
+    end
 }
 
 enum Next {
@@ -183,14 +179,15 @@ mod tests {
         items: Option<Items>,
         commits: Arc<Semaphore>,
         read: Arc<AtomicUsize>,
-        answers: mpsc::Receiver<Answered>,
+        answers: Answers,
         stop: watch::Sender<bool>,
+        served: tokio::task::JoinHandle<()>,
     }
 
     impl Bench {
         fn new() -> Self {
             let (items, given) = mpsc::unbounded_channel();
-            let (sender, answers) = mpsc::channel(IN_FLIGHT);
+            let (desk, answers) = answers(IN_FLIGHT);
             let (stop, stopping) = watch::channel(false);
             let (commits, read) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
             let (allowed, counted) = (Arc::clone(&commits), Arc::clone(&read));
@@ -205,13 +202,15 @@ mod tests {
                     }
                 }
             };
-            tokio::spawn(run(UnboundedReceiverStream::new(given), answer, sender, stopping));
+            let work = run(UnboundedReceiverStream::new(given), answer, desk.sender(), stopping);
+            let served = tokio::spawn(desk.attend(work));
             Self {
                 items: Some(items),
                 commits,
                 read,
                 answers,
                 stop,
+                served,
             }
         }
 
@@ -240,7 +239,7 @@ mod tests {
         async fn take(&mut self, count: usize) -> BTreeSet<usize> {
             let mut taken = BTreeSet::new();
             for _ in 0..count {
-                taken.insert(self.answers.recv().await.unwrap().unwrap().item_id.parse().unwrap());
+                taken.insert(self.answers.next().await.unwrap().unwrap().item_id.parse().unwrap());
             }
             taken
         }
@@ -257,7 +256,7 @@ mod tests {
         assert_eq!(bench.read().await, IN_FLIGHT + 1);
         bench.items = None;
         assert_eq!(bench.take(599).await.len(), 599, "each item is answered once");
-        assert!(bench.answers.recv().await.is_none(), "the stream ends without an error");
+        assert!(bench.answers.next().await.is_none(), "the stream ends without an error");
     }
 
     #[tokio::test]
@@ -279,9 +278,9 @@ mod tests {
         bench.give(5..9, 1);
         bench.commits.add_permits(9);
         assert_eq!(bench.take(5).await, BTreeSet::from([0, 1, 2, 3, 4]));
-        let end = bench.answers.recv().await.unwrap().unwrap_err();
+        let end = bench.answers.next().await.unwrap().unwrap_err();
         assert_eq!(end.error_details().unwrap().code, Code::DaemonStopping);
-        assert!(bench.answers.recv().await.is_none());
+        assert!(bench.answers.next().await.is_none());
     }
 
     #[tokio::test]
@@ -292,8 +291,66 @@ mod tests {
         bench.items.as_ref().unwrap().send(Err(broken)).unwrap();
         bench.commits.add_permits(3);
         assert_eq!(bench.take(3).await.len(), 3);
-        let end = bench.answers.recv().await.unwrap().unwrap_err();
+        let end = bench.answers.next().await.unwrap().unwrap_err();
         assert_eq!(end.error_details().unwrap().code, Code::RequestInvalid);
+    }
+
+    async fn after(seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_no_answer_for_30_s_is_ended_and_its_place_is_free() {
+        for ended_its_side in [false, true] {
+            let mut bench = Bench::new();
+            bench.give(0..3, 1);
+            bench.commits.add_permits(3);
+            if ended_its_side {
+                bench.items = None;
+            }
+            after(29).await;
+            assert!(!bench.served.is_finished());
+            after(7).await;
+            assert!(
+                bench.served.is_finished(),
+                "the place is free before the client does anything"
+            );
+            let end = bench.answers.next().await.unwrap().unwrap_err();
+            assert_eq!(end.error_details().unwrap().code, Code::AnswersNotTaken);
+            assert!(bench.answers.next().await.is_none());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_an_answer_now_and_then_is_never_ended() {
+        let mut bench = Bench::new();
+        bench.give(0..IN_FLIGHT + 20, 1);
+        bench.commits.add_permits(IN_FLIGHT + 20);
+        for _ in 0..20 {
+            after(24).await;
+            bench.take(1).await;
+        }
+        assert!(!bench.served.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn commits_that_take_long_are_not_the_fault_of_the_client() {
+        let mut bench = Bench::new();
+        bench.give(0..IN_FLIGHT, 1);
+        after(600).await;
+        bench.commits.add_permits(IN_FLIGHT);
+        assert_eq!(bench.take(IN_FLIGHT).await.len(), IN_FLIGHT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_of_the_daemon_does_not_wait_for_a_client_that_takes_nothing() {
+        let bench = Bench::new();
+        bench.give(0..IN_FLIGHT + 1, 1);
+        bench.commits.add_permits(IN_FLIGHT);
+        after(1).await;
+        bench.stop.send_replace(true);
+        after(35).await;
+        assert!(bench.served.is_finished());
     }
 
     #[test]

@@ -1,17 +1,14 @@
 //! Requests that cases and the demo submit.
 //!
-//! Owns: plain lawful receipts, the description of a rack, and the way from the receipts of 2020 to the contract.
+//! Owns: plain lawful receipts, and the description of a rack.
 //! Must never: use the daemon's own conversions, so that a mistake there is not made twice.
 
 use crate::simulator::ReadyRegister;
-use anyhow::Context;
 use kassette_api::v1::slot_description::Port;
 use kassette_api::v1::{
-    AgentData, Buyer, ClientDescription, Grant, Item, Payments, RackDescription, Receipt, RegisterDescription, Role,
-    SlotDescription, SubmitReceiptRequest, TenantDescription, VatAmount, VatTotals, client_description,
+    ClientDescription, Grant, Item, Payments, RackDescription, Receipt, RegisterDescription, Role, SlotDescription,
+    SubmitReceiptRequest, TenantDescription, client_description,
 };
-use kassette_receipts::model;
-use kassette_wire::value::Kopecks;
 use std::collections::BTreeSet;
 
 /// One piece of goods at 22 % for so many kopecks, paid by card.
@@ -115,76 +112,4 @@ fn adoption(register: &ReadyRegister, inn: &str) -> RegisterDescription {
         slot: None,
         offset_minutes: Some(180),
     }
-}
-
-fn kopecks(sum: Kopecks) -> Option<i64> {
-    i64::try_from(sum.get()).ok()
-}
-
-/// A receipt of the mapping as a message. Only the fields that the mapping can fill exist here.
-///
-/// # Errors
-/// When a quantity does not fit the contract.
-pub fn message(receipt: &model::Receipt) -> anyhow::Result<Receipt> {
-    let sums = &receipt.payments;
-    Ok(Receipt {
-        settlement_sign: Some(receipt.sign),
-        tax_system: receipt.tax_system,
-        items: receipt.items.iter().map(item).collect::<anyhow::Result<_>>()?,
-        payments: Some(Payments {
-            cash_kopecks: kopecks(sums.cash),
-            noncash_kopecks: kopecks(sums.electronic),
-            prepaid_kopecks: kopecks(sums.prepaid),
-            credit_kopecks: kopecks(sums.credit),
-            counter_provision_kopecks: kopecks(sums.counter),
-            ..Payments::default()
-        }),
-        total_kopecks: kopecks(receipt.total),
-        vat_totals: (!receipt.vat_totals.is_empty()).then(|| vat_totals(&receipt.vat_totals)),
-        internet_settlement: receipt.internet,
-        agent_sign: receipt.agent.as_ref().map(|agent| agent.sign),
-        agent: receipt.agent.as_ref().map(|_| AgentData::default()),
-        buyer: receipt.buyer.as_ref().map(|buyer| Buyer {
-            contact: buyer.contact.clone(),
-            ..Buyer::default()
-        }),
-        ..Receipt::default()
-    })
-}
-
-fn item(item: &model::Item) -> anyhow::Result<Item> {
-    let quantity = i64::try_from(item.quantity.millionths()).context("quantity")?;
-    Ok(Item {
-        name: Some(item.name.clone()),
-        price_kopecks: kopecks(item.price),
-        quantity_millionths: Some(quantity),
-        amount_kopecks: kopecks(item.amount),
-        measure: item.measure,
-        vat_rate: item.vat_rate,
-        vat_kopecks: item.vat_amount.and_then(kopecks),
-        payment_method: item.method,
-        item_kind: item.subject,
-        ..Item::default()
-    })
-}
-
-/// The totals of the contract: the old rates by name, the others in a list.
-fn vat_totals(totals: &[model::VatTotal]) -> VatTotals {
-    let mut message = VatTotals::default();
-    for total in totals {
-        let sum = kopecks(total.amount);
-        match total.rate {
-            1 => message.vat20_kopecks = sum,
-            2 => message.vat10_kopecks = sum,
-            3 => message.vat20_120_kopecks = sum,
-            4 => message.vat10_110_kopecks = sum,
-            5 => message.turnover_vat0_kopecks = sum,
-            6 => message.turnover_without_vat_kopecks = sum,
-            rate => message.others.push(VatAmount {
-                vat_rate: Some(rate),
-                amount_kopecks: sum,
-            }),
-        }
-    }
-    message
 }

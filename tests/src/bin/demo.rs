@@ -15,10 +15,10 @@ use kassette_tests::api::{Api, LONGEST_WAIT, details, duration};
 use kassette_tests::bench_rack::{BenchRegister, rack_file};
 use kassette_tests::daemon::DaemonSetup;
 use kassette_tests::ledger::{Document, RECEIPT};
-use kassette_tests::mapping::{RECEIPTS_2020, map_2020};
+use kassette_tests::mapping::{RECEIPTS_2020, receipt_of_2020};
 use kassette_tests::programs::{Programs, workspace};
 use kassette_tests::reckoning::reckon;
-use kassette_tests::requests::{description, message, submission};
+use kassette_tests::requests::{description, submission};
 use kassette_tests::simulator::Simulator;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -175,11 +175,11 @@ fn not_yet(message: &str) -> String {
 /// The receipts by the written mapping, given to the tenants in turn.
 fn requests() -> anyhow::Result<Vec<SubmitReceiptRequest>> {
     let request = |(at, line): (usize, &str)| {
-        let receipt = map_2020(line).with_context(|| format!("receipt {}", at + 1))?;
+        let receipt = receipt_of_2020(line).with_context(|| format!("receipt {}", at + 1))?;
         let (inn, ..) = TENANTS[at % TENANTS.len()];
         Ok(SubmitReceiptRequest {
             wait: Some(duration(LONGEST_WAIT)),
-            ..submission(inn, &format!("receipt-2020-{:03}", at + 1), message(&receipt)?)
+            ..submission(inn, &format!("receipt-2020-{:03}", at + 1), receipt)
         })
     };
     RECEIPTS_2020.lines().enumerate().map(request).collect()

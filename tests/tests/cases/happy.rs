@@ -11,10 +11,10 @@ use kassette_api::v1::{JobState, SubmitReceiptRequest};
 use kassette_tests::api::{LONGEST_WAIT, details, duration};
 use kassette_tests::bench_rack::{BenchRegister, inn};
 use kassette_tests::ledger::{SHIFT_OPEN, receipts_of};
-use kassette_tests::mapping::{RECEIPTS_2020, map_2020};
+use kassette_tests::mapping::{RECEIPTS_2020, receipt_of_2020};
 use kassette_tests::python;
 use kassette_tests::reckoning::reckon;
-use kassette_tests::requests::{message, plain_receipt, submission};
+use kassette_tests::requests::{plain_receipt, submission};
 use kassette_tests::test_rack::{TestRack, check_only_job, final_job};
 use prost::Message as _;
 use serde_json::{Value, json};
@@ -118,7 +118,7 @@ fn the_real_receipts_that_are_accepted_stand_in_the_fns_tag_by_tag() {
     let first = final_job(api, &inn(1), "first").unwrap();
     let client = api.receipts();
     let submitted = RECEIPTS_2020.lines().enumerate().map(|(at, line)| {
-        let (mut client, receipt) = (client.clone(), message(&map_2020(line).unwrap()).unwrap());
+        let (mut client, receipt) = (client.clone(), receipt_of_2020(line).unwrap());
         let request = SubmitReceiptRequest {
             wait: Some(duration(LONGEST_WAIT)),
             ..submission(&inn(1), &format!("receipt-2020-{at:03}"), receipt.clone())

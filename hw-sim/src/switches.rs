@@ -25,6 +25,13 @@ pub struct Switches {
     /// FF46 without 8D opens the receipt by its operation byte (5.3, CONFLICT: matrix mode 8 only, one driver sends it
     /// in mode 2).
     pub item_opens_receipt: bool,
+    /// FF0D is taken in mode 8 too; else in mode 2 alone, where it opens the receipt (2: one source).
+    pub discounted_item_in_receipt: bool,
+    /// The register has FF4B, which takes the kopecks off the total; else 37 (3.5: special firmware, one source).
+    pub receipt_discount: bool,
+    /// FF4A corrects returns too, directions 2 and 4 (captures: one host sends 2, its answer is not recorded); else 33
+    /// (3.6: 1 and 3).
+    pub correction_of_returns: bool,
     /// 8D and 80 to 83 are taken in mode 4 and the shift opens with the receipt, also with 24/1/13 = 0 (8, unverified).
     pub receipt_opens_shift: bool,
     /// Error of FF46 when the sum is not price × quantity ± 1: 5E; else 33 (3.5, unverified).

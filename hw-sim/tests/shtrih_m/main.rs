@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod bench;
+mod corrections;
 mod faults;
 mod fn_rules;
 mod golden;
 mod link;
 mod link_v2;
 mod modes;
+mod old_set;
 mod readme;
 mod receipts;
 mod records;

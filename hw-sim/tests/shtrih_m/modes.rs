@@ -33,7 +33,7 @@ fn unknown_commands_get_the_refusal_of_a_real_device() {
     for (request, answer) in [
         ("4D 01 00 00 00 01", "4D 37"),
         ("FF 05 1E 00 00 00 00", "FF 05 37"),
-        ("FF 61 1E 00 00 00", "FF 61 37"),
+        ("FF 4B 1E 00 00 00", "FF 4B 37"),
         ("FE F3 00 00 00 00", "FE 37"),
         ("10 1E 00", "10 7E"),
         ("13 1E 00 00 00 00", "13 7E"),

@@ -1,7 +1,7 @@
 //! Answers have the shape of those that real registers gave: length, success or error.
 
 use crate::bench::{Bench, config, error_of, hex, item, unhex};
-use kassette_hw_sim::models::shtrih_m::Config;
+use kassette_hw_sim::models::shtrih_m::{Config, Ffd};
 use std::collections::BTreeSet;
 
 /// Frames recorded from real registers, with their origin.
@@ -43,8 +43,11 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ),
     ("", "40", "was still printing (50); ours prints in realistic time only"),
     ("", "25", "was still printing (50); ours prints in realistic time only"),
-    ("", "FF 61", "marking codes: not modelled, refused with 37"),
-    ("", "FF 35", "corrections of FFD 1.05: not modelled, refused with 37"),
+    (
+        "",
+        "FF 61",
+        "that register was registered for marked goods; ours says A0, that it is not",
+    ),
 ];
 
 struct Pair {
@@ -99,11 +102,14 @@ fn config_of(device: &str) -> Config {
 
 /// A register in the mode in which the captured command was good.
 fn ready_for(pair: &Pair) -> Bench {
-    let config = config_of(&pair.device);
+    let mut config = config_of(&pair.device);
+    if pair.request.starts_with(&[0xFF, 0x35]) {
+        config.ffd = Ffd::V105;
+    }
     let password = pair.request.get(1..5).unwrap_or(&[30, 0, 0, 0]).to_vec();
     let mut bench = match pair.request[0] {
         0x40 | 0x50 | 0x82 | 0x85 | 0x88 | 0x8D => Bench::in_shift(config),
-        0xFF if matches!(pair.request[1], 0x08 | 0x46) => Bench::in_shift(config),
+        0xFF if matches!(pair.request[1], 0x08 | 0x35 | 0x46) => Bench::in_shift(config),
         _ => Bench::new(config),
     };
     let open = |bench: &mut Bench| bench.exchange(&[&[0x8D][..], &password, &[0]].concat());

@@ -76,7 +76,19 @@ pub(super) fn rule_of(command: CommandCode) -> Option<Rule> {
         // The matrix asks for rank 30; cashier 1 got good answers to FF46 and FF4D (captures), and a receipt must be
         // closed by who opened it.
         C::OPERATION | C::OPERATION_TAG | C::CLOSE_RECEIPT => rule(Rank::Any, RECEIPT, true),
-        C::CLOSE_LEGACY | C::CANCEL_RECEIPT => rule(Rank::Any, RECEIPT, true),
+        C::CLOSE_LEGACY | C::CLOSE_EXTENDED | C::CANCEL_RECEIPT => rule(Rank::Any, RECEIPT, true),
+        // The matrix names mode 2 alone; a switch adds mode 8.
+        C::OPERATION_DISCOUNTED => rule(Rank::System, 1 << 2, true),
+        C::RECEIPT_DISCOUNT => rule(Rank::System, RECEIPT, true),
+        C::BEGIN_CORRECTION | C::CORRECTION | C::CORRECTION_V2 => rule(Rank::System, FIRST, true),
+        C::CHECK_MARK
+        | C::BIND_MARK
+        | C::NOTIFICATION_EXCHANGE
+        | C::ACCEPT_MARK
+        | C::MARKING_STATE
+        | C::NOTIFICATION_QUEUE
+        | C::READ_NOTIFICATION
+        | C::CONFIRM_NOTIFICATION => rule(Rank::System, ANY, false),
         C::SUBTOTAL => rule(Rank::Any, RECEIPT, false),
         C::DOCUMENT_TAG => rule(Rank::Any, ANY, false),
         C::FN_CANCEL_DOCUMENT

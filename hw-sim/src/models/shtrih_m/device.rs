@@ -46,6 +46,11 @@ pub(super) enum Paper {
     WaitsForContinue,
 }
 
+/// The FN was not registered for marked goods: its code 32h as the register passes it on (`shtrih-m.md` 4, A0).
+pub(super) const NOT_REGISTERED_FOR_MARKING: ErrorCode = ErrorCode(0xA0);
+/// Bit of the extended work mode: sale of marked goods (`fn-ffd-ofd` A.4).
+pub(super) const MARKING_MODE: u8 = 0x10;
+
 /// A register without its link.
 pub(super) struct Device {
     pub config: Config,
@@ -250,7 +255,7 @@ impl Device {
     /// Password, mode and printer, in the order in which a register looks: 37, 4F, 58, 50, then the mode.
     fn permitted(&self, command: CommandCode, data: &[u8], now: Moment) -> Result<u8, ErrorCode> {
         let rule = rule_of(command).ok_or(ErrorCode::UNSUPPORTED)?;
-        if command == CommandCode::REBOOT && self.config.switches.service_echo.is_none() {
+        if self.lacks(command) {
             return Err(ErrorCode::UNSUPPORTED);
         }
         let operator = self.operator(rule, data)?;
@@ -267,6 +272,28 @@ impl Device {
         }
         self.mode_permits(command, rule, now)?;
         Ok(operator)
+    }
+
+    /// Commands of the matrix that this register has not, by its format or because no switch gives them a meaning.
+    fn lacks(&self, command: CommandCode) -> bool {
+        use CommandCode as C;
+        match command {
+            C::REBOOT => self.config.switches.service_echo.is_none(),
+            C::RECEIPT_DISCOUNT => !self.config.switches.receipt_discount,
+            // Checking codes came with FFD 1.2. A register that is registered for marking should answer more than that
+            // it is not, and the codes are not modelled.
+            C::CHECK_MARK
+            | C::BIND_MARK
+            | C::NOTIFICATION_EXCHANGE
+            | C::ACCEPT_MARK
+            | C::MARKING_STATE
+            | C::NOTIFICATION_QUEUE
+            | C::READ_NOTIFICATION
+            | C::CONFIRM_NOTIFICATION => {
+                self.config.ffd != Ffd::V12 || self.config.registration.extended_mode & MARKING_MODE != 0
+            }
+            _ => false,
+        }
     }
 
     fn operator(&self, rule: Rule, data: &[u8]) -> Result<u8, ErrorCode> {
@@ -288,8 +315,13 @@ impl Device {
     fn mode_permits(&self, command: CommandCode, rule: Rule, now: Moment) -> Result<(), ErrorCode> {
         use CommandCode as C;
         let mode = self.mode(now) & 0x0F;
-        let item_opens = command == C::OPERATION && self.config.switches.item_opens_receipt && mode == 2;
-        if rule.modes >> mode & 1 == 1 || item_opens {
+        let switches = &self.config.switches;
+        let by_switch = match (command, mode) {
+            (C::OPERATION, 2) => switches.item_opens_receipt,
+            (C::OPERATION_DISCOUNTED, 8) => switches.discounted_item_in_receipt,
+            _ => false,
+        };
+        if rule.modes >> mode & 1 == 1 || by_switch {
             let only_4 = command == C::OFD_STATUS && self.config.switches.exchange_state_in_mode_4_only;
             return if only_4 && mode != 4 {
                 Err(ErrorCode::WRONG_MODE)
@@ -372,6 +404,17 @@ impl Device {
             R::FnTicket(_) | R::RegistrationByNumber(_) | R::RegistrationReportTag(_) | R::RegistrationTag(_) => {
                 self.fn_archive(&request, now)
             }
+            R::BeginCorrection(_) => self.begin_correction(operator, now),
+            R::Correction(_) => Err(ErrorCode::ILLEGAL_WITH_SETTINGS),
+            R::CorrectionV2(asked) => self.correction(&asked, operator, now),
+            R::CheckMark(_)
+            | R::BindMark(_)
+            | R::NotificationExchange(_)
+            | R::AcceptMark(_)
+            | R::MarkingState(_)
+            | R::NotificationQueue(_)
+            | R::ReadNotification(_)
+            | R::ConfirmNotification(_) => Err(NOT_REGISTERED_FOR_MARKING),
             R::MoneyRegister(asked) => self.money_register(asked.number, operator),
             R::OperationRegister(asked) => self.operation_register(asked.number, operator),
             R::Other { command, data } => self.other(command, &data, operator, now),

@@ -78,6 +78,7 @@ impl Device {
                 let kind = match begun.kind {
                     Kind::ShiftOpen => FnDocumentKind::SHIFT_OPEN,
                     Kind::ShiftClose => FnDocumentKind::SHIFT_CLOSE,
+                    Kind::Correction => FnDocumentKind::CORRECTION,
                     _ => FnDocumentKind::CALCULATION_REPORT,
                 };
                 (kind, !begun.tags.is_empty())

@@ -8,6 +8,7 @@ mod answering;
 mod armed;
 mod clock;
 mod config;
+mod correction;
 mod device;
 mod error_texts;
 mod fn_archive;

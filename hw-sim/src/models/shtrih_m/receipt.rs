@@ -78,6 +78,8 @@ pub(super) struct Receipt {
     pub operator: u8,
     items: Vec<Item>,
     host: Vec<u8>,
+    /// Kopecks that FF4B took off the total.
+    taken_off: u64,
 }
 
 impl Receipt {
@@ -98,6 +100,17 @@ impl Receipt {
             operator,
             items: Vec::new(),
             host: Vec::new(),
+            taken_off: 0,
+        })
+    }
+
+    /// A correction of FFD 1.05: no items, its sums come with FF4A, `host` is the TLV that FF0C brought.
+    pub fn of_ff4a(direction: u8, operator: u8, host: Vec<u8>) -> Option<Self> {
+        let fresh = Self::of_ff46(direction, operator)?;
+        Some(Self {
+            correction: true,
+            host,
+            ..fresh
         })
     }
 
@@ -120,6 +133,21 @@ impl Receipt {
     /// Sum of the items.
     pub fn total(&self) -> u64 {
         self.items.iter().map(|i| i.sum).sum()
+    }
+
+    /// Sum of the items less what FF4B took off.
+    pub fn subtotal(&self) -> u64 {
+        self.total().saturating_sub(self.taken_off)
+    }
+
+    /// FF4B: the kopecks of the total and nothing else, as the only difference that the format allows between a total
+    /// and its items (`fn-ffd-ofd` C.7). 0 takes it back.
+    pub fn take_off(&mut self, kopecks: u64) -> Result<(), u8> {
+        if kopecks != 0 && kopecks != self.total() % 100 {
+            return Err(BAD);
+        }
+        self.taken_off = kopecks;
+        Ok(())
     }
 
     pub const fn place(&self) -> Place {
@@ -196,10 +224,11 @@ impl Receipt {
             return Err(0x8E);
         }
         // Rounding takes the kopecks of the total, in favour of the buyer, or nothing.
-        if payment.rounding > 99 || (payment.rounding != 0 && payment.rounding != items % 100) {
+        let rounding = payment.rounding + self.taken_off;
+        if rounding > 99 || (rounding != 0 && rounding != items % 100) {
             return Err(BAD);
         }
-        let total = items - payment.rounding;
+        let total = items - rounding;
         let cashless: u64 = payment.sums[1..].iter().sum();
         if cashless > total {
             return Err(0x4D);

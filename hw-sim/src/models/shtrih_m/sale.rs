@@ -1,19 +1,21 @@
 //! Receipts and drawer money (`shtrih-m.md` 3.5).
 //!
-//! Owns: commands 8D, FF46, FF4D, FF0C, FF45, 88, FF08, 89, and of the older set 80 to 83, 85, 50, 51.
+//! Owns: commands 8D, FF46, FF4D, FF0C, FF45, 88, FF08, 89, FF4B, and of the older set 80 to 83, FF0D, 85, 8E, 50, 51.
 //! Must never: answer a closing before the receipt stands in the FN.
 
-use super::device::{Device, Outcome};
+use super::correction::{CORRECTION_TYPE, basis_is_whole};
+use super::device::{Device, MARKING_MODE, NOT_REGISTERED_FOR_MARKING, Outcome};
 use super::receipt::{Closing, NewItem, Payment, Receipt};
 use super::tables::{AUTO_SHIFT, cell};
 use super::tags::{self, BAD, Place, vat_of_byte, vat_of_row};
-use crate::fiscal_storage::document::walk;
+use crate::fiscal_storage::document::find_number;
 use crate::fiscal_storage::{Formed, Kind, code};
 use crate::moment::Moment;
 use kassette_wire::shtrih::{
-    Answer, CashDone, CloseLegacy, CloseLegacyDone, CloseReceipt, CloseReceiptDone, ErrorCode, LegacyOperation,
-    OperationV2, Request, Subtotal,
+    Answer, CashDone, CloseExtended, CloseLegacy, CloseLegacyDone, CloseReceipt, CloseReceiptDone, ErrorCode,
+    LegacyOperation, OperationDiscounted, OperationV2, ReceiptDiscount, Request, Subtotal,
 };
+use kassette_wire::text::until_nul;
 use kassette_wire::value::{FdNumber, FiscalSign, Kopecks, Quantity};
 
 /// 1/1/14: the host must pass taxes.
@@ -40,14 +42,23 @@ impl Device {
             }
             Request::FnCancelDocument(_) => self.cancel_fn_document(),
             Request::Subtotal(_) => {
-                let total = money(self.own_receipt(operator)?.total())?;
+                let total = money(self.own_receipt(operator)?.subtotal())?;
                 Ok(Answer::Subtotal(Subtotal { operator, total }))
             }
             Request::LegacySale(item) => self.legacy_item(&item, 0, operator, now),
             Request::LegacyBuy(item) => self.legacy_item(&item, 1, operator, now),
             Request::LegacySaleReturn(item) => self.legacy_item(&item, 2, operator, now),
             Request::LegacyBuyReturn(item) => self.legacy_item(&item, 3, operator, now),
-            Request::CloseLegacy(close) => self.close_legacy(&close, operator, now),
+            Request::OperationDiscounted(item) => self.discounted_item(&item, operator, now),
+            Request::ReceiptDiscount(discount) => self.receipt_discount(&discount, operator),
+            Request::CloseLegacy(CloseLegacy { payments, discount, .. }) => {
+                let [cash, others @ ..] = payments.map(Kopecks::get);
+                let sums = [cash, others.iter().sum(), 0, 0, 0];
+                self.close_legacy(sums, discount, operator, now)
+            }
+            Request::CloseExtended(CloseExtended { payments, discount, .. }) => {
+                self.close_legacy(kinds_of_payment(payments), discount, operator, now)
+            }
             Request::CashIn(movement) => self.move_cash(movement.amount, true, operator, now),
             Request::CashOut(movement) => self.move_cash(movement.amount, false, operator, now),
             _ => Err(ErrorCode::UNSUPPORTED),
@@ -126,8 +137,8 @@ impl Device {
     /// Adds an item whose direction (numbered as tag 1054) must be that of the receipt.
     fn add_item(&mut self, new: &NewItem<'_>, sign: u8, operator: u8) -> Result<(), ErrorCode> {
         let marked = (30..=33).contains(&new.subject);
-        if marked && self.config.registration.extended_mode & 0x10 == 0 {
-            return Err(ErrorCode(0xA0));
+        if marked && self.config.registration.extended_mode & MARKING_MODE == 0 {
+            return Err(NOT_REGISTERED_FOR_MARKING);
         }
         let (ffd, mismatch) = (
             self.config.ffd,
@@ -159,6 +170,11 @@ impl Device {
         self.storage.alive().map_err(ErrorCode)?;
         if let Some(begun) = &mut self.begun {
             let place = Self::report_place(begun.kind);
+            // FF4A brings the type of a correction itself.
+            let twice = begun.kind == Kind::Correction && find_number(tlv, CORRECTION_TYPE).is_some();
+            if twice {
+                return Err(ErrorCode::BAD_PARAMETERS);
+            }
             tags::check(tlv, &begun.tags, place, ffd, generation).map_err(ErrorCode)?;
             begun.tags.extend_from_slice(tlv);
             return Ok(Answer::Done);
@@ -183,10 +199,9 @@ impl Device {
         if close.text.len() > 64 {
             return Err(ErrorCode::BAD_LENGTH);
         }
-        let paid = close.payments.map(Kopecks::get);
         let host_taxes = self.tables.number(TAX_ACCRUAL) == 1;
         let payment = Payment {
-            sums: [paid[0], paid[1..13].iter().sum(), paid[13], paid[14], paid[15]],
+            sums: kinds_of_payment(close.payments),
             rounding: u64::from(close.rounding),
             tax_system: self.tax_system(close.tax_system)?,
             taxes: host_taxes.then(|| close.taxes.map(Kopecks::get)),
@@ -201,7 +216,7 @@ impl Device {
     }
 
     /// Exactly one bit, and one of the registration. 0 is doubtful (3.5, unverified).
-    fn tax_system(&self, given: u8) -> Result<u8, ErrorCode> {
+    pub(super) fn tax_system(&self, given: u8) -> Result<u8, ErrorCode> {
         let registered = self.config.registration.tax_systems;
         let default = self.config.switches.zero_tax_system_is_default && registered.count_ones() == 1;
         let chosen = if given == 0 && default { registered } else { given };
@@ -244,10 +259,50 @@ impl Device {
     }
 
     fn legacy_item(&mut self, item: &LegacyOperation, kind: u8, operator: u8, now: Moment) -> Outcome {
-        let vat = vat_of_row(item.taxes[0], &self.tables, &self.config.switches).ok_or(ErrorCode::BAD_PARAMETERS)?;
-        let millionths = item.quantity_thousandths.checked_mul(1000).ok_or(ErrorCode(0x60))?;
-        let quantity = Quantity::from_millionths(millionths).map_err(|_| ErrorCode(0x60))?;
         let fresh = Receipt::of_8d(kind, operator).ok_or(ErrorCode::BAD_PARAMETERS)?;
+        let old = OldItem {
+            name: &item.text,
+            thousandths: item.quantity_thousandths,
+            price: item.price,
+            row: item.taxes[0],
+        };
+        self.old_item(&old, fresh, operator, now)?;
+        Ok(Answer::Operator(Some(operator)))
+    }
+
+    /// FF0D. With 17/1/3 = 2, which the format requires, no discount changes an item.
+    fn discounted_item(&mut self, item: &OperationDiscounted, operator: u8, now: Moment) -> Outcome {
+        if item.text.len() > 220 {
+            return Err(ErrorCode::BAD_LENGTH);
+        }
+        if item.discount.get() != 0 || item.surcharge.get() != 0 {
+            return Err(ErrorCode::ILLEGAL_WITH_SETTINGS);
+        }
+        let one_group = item.taxes.count_ones() <= 1 && item.taxes & 0xF0 == 0;
+        if !one_group || (item.department > 16 && item.department != 255) {
+            return Err(ErrorCode::BAD_PARAMETERS);
+        }
+        let fresh = Receipt::of_ff46(item.kind.code(), operator).ok_or(ErrorCode::BAD_PARAMETERS)?;
+        let old = OldItem {
+            // The name ends with a zero; what follows is the name of the discount.
+            name: until_nul(&item.text),
+            thousandths: item.quantity_thousandths,
+            price: item.price,
+            row: if item.taxes == 0 {
+                0
+            } else {
+                item.taxes.trailing_zeros() as u8 + 1
+            },
+        };
+        self.old_item(&old, fresh, operator, now)?;
+        Ok(Answer::Done)
+    }
+
+    /// An item of the older commands: into the open receipt, else into one that it opens.
+    fn old_item(&mut self, old: &OldItem<'_>, fresh: Receipt, operator: u8, now: Moment) -> Result<(), ErrorCode> {
+        let vat = vat_of_row(old.row, &self.tables, &self.config.switches).ok_or(ErrorCode::BAD_PARAMETERS)?;
+        let millionths = old.thousandths.checked_mul(1000).ok_or(ErrorCode(0x60))?;
+        let quantity = Quantity::from_millionths(millionths).map_err(|_| ErrorCode(0x60))?;
         let sign = fresh.sign;
         let opened_here = self.receipt.is_none();
         if opened_here {
@@ -255,9 +310,9 @@ impl Device {
         }
         // The older set says nothing of tags 1214 and 1212: full settlement of goods.
         let new = NewItem {
-            name: &item.text,
+            name: old.name,
             quantity,
-            price: item.price,
+            price: old.price,
             sum: None,
             vat,
             method: 4,
@@ -267,22 +322,29 @@ impl Device {
         if added.is_err() && opened_here {
             self.receipt = None;
         }
-        added?;
-        Ok(Answer::Operator(Some(operator)))
+        added
     }
 
-    fn close_legacy(&mut self, close: &CloseLegacy, operator: u8, now: Moment) -> Outcome {
-        // 17/1/3 = 2, which the format requires, leaves no discount on a receipt.
-        if close.discount != 0 {
+    fn receipt_discount(&mut self, asked: &ReceiptDiscount, operator: u8) -> Outcome {
+        if asked.text.len() > 128 {
+            return Err(ErrorCode::BAD_LENGTH);
+        }
+        if asked.surcharge.get() != 0 {
             return Err(ErrorCode::ILLEGAL_WITH_SETTINGS);
         }
+        let receipt = self.own_receipt(operator)?;
+        receipt.take_off(asked.discount.get()).map_err(ErrorCode)?;
+        Ok(Answer::Done)
+    }
+
+    /// 85 and 8E: the only registered tax system. 17/1/3 = 2, which the format requires, leaves no discount.
+    fn close_legacy(&mut self, sums: [u64; 5], discount: u16, operator: u8, now: Moment) -> Outcome {
         let registered = self.config.registration.tax_systems;
-        if registered.count_ones() != 1 {
+        if discount != 0 || registered.count_ones() != 1 {
             return Err(ErrorCode::ILLEGAL_WITH_SETTINGS);
         }
-        let paid = close.payments.map(Kopecks::get);
         let payment = Payment {
-            sums: [paid[0], paid[1..].iter().sum(), 0, 0, 0],
+            sums,
             rounding: 0,
             tax_system: registered,
             taxes: None,
@@ -318,21 +380,31 @@ impl Device {
     }
 }
 
-fn money(kopecks: u64) -> Result<Kopecks, ErrorCode> {
+/// What the older commands say of an item.
+struct OldItem<'a> {
+    name: &'a [u8],
+    thousandths: u64,
+    price: Kopecks,
+    /// Row of table 6, 0 for none.
+    row: u8,
+}
+
+/// Payment types 1 to 16 as the format knows them: 2 to 13 are electronic together, 14 to 16 are prepayment, credit and
+/// counter-provision (3.5).
+pub(super) fn kinds_of_payment(payments: [Kopecks; 16]) -> [u64; 5] {
+    let paid = payments.map(Kopecks::get);
+    [paid[0], paid[1..13].iter().sum(), paid[13], paid[14], paid[15]]
+}
+
+pub(super) fn money(kopecks: u64) -> Result<Kopecks, ErrorCode> {
     Kopecks::new(kopecks).map_err(|_| ErrorCode(0x60))
 }
 
-/// A correction names its type and basis; by order of the tax service also the order's number (`fn-ffd-ofd` C.5).
+/// A correction of FFD 1.2 names its type and basis.
 fn correction_is_whole(host: &[u8]) -> bool {
-    let Some(tags) = walk(host) else { return false };
-    let value = |tag: u16| tags.iter().find(|(t, _)| *t == tag).map(|(_, v)| *v);
-    let Some(basis) = value(1174).and_then(walk) else {
-        return false;
-    };
-    let has = |tag: u16| basis.iter().any(|(t, _)| *t == tag);
-    match value(1173) {
-        Some([0]) => has(1178),
-        Some([1]) => has(1178) && has(1179),
+    match find_number(host, CORRECTION_TYPE) {
+        Some(0) => basis_is_whole(host, false),
+        Some(1) => basis_is_whole(host, true),
         _ => false,
     }
 }

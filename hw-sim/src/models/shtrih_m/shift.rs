@@ -84,7 +84,7 @@ impl Device {
         }
     }
 
-    fn begin(&mut self, kind: Kind, now: Moment) -> Outcome {
+    pub(super) fn begin(&mut self, kind: Kind, now: Moment) -> Outcome {
         if self.begun.is_some() {
             return Err(ErrorCode(code::STATE));
         }
@@ -171,6 +171,7 @@ impl Device {
         match kind {
             Kind::ShiftOpen => Place::ShiftOpen,
             Kind::ShiftClose => Place::ShiftClose,
+            Kind::Correction => Place::Correction,
             _ => Place::CalculationState,
         }
     }

@@ -56,6 +56,12 @@ enum In {
     Only12,
 }
 
+impl In {
+    const fn has(self, ffd: Ffd) -> bool {
+        !matches!((self, ffd), (Self::Only105, Ffd::V12) | (Self::Only12, Ffd::V105))
+    }
+}
+
 /// (tag, places, size, format). 1227 and 1228 stand here for both formats: the vendor text lists them for documents of
 /// any format (`shtrih-m` 3.5), while under 1.2 they belong into 1256.
 const HOST_TAGS: &[(u16, u8, Size, In)] = &[
@@ -111,13 +117,31 @@ const HOST_TAGS: &[(u16, u8, Size, In)] = &[
     (2108, ITEM, Size::Is(1), In::Only12),
 ];
 
+/// (tag, size, format) inside a list.
+type InnerTag = (u16, Size, In);
+
 /// Inner tags of the lists whose content the register knows.
-const INNER: &[(u16, &[(u16, Size)])] = &[
-    (1084, &[(1085, Size::UpTo(64)), (1086, Size::UpTo(256))]),
-    (1174, &[(1178, Size::Is(4)), (1179, Size::UpTo(32))]),
+const INNER: &[(u16, &[InnerTag])] = &[
+    (
+        1084,
+        &[(1085, Size::UpTo(64), In::All), (1086, Size::UpTo(256), In::All)],
+    ),
+    // 1177 stands in no table of tags; the command set names it for FFD 1.05 (`shtrih-m` 3.6).
+    (
+        1174,
+        &[
+            (1177, Size::UpTo(256), In::Only105),
+            (1178, Size::Is(4), In::All),
+            (1179, Size::UpTo(32), In::All),
+        ],
+    ),
     (
         1291,
-        &[(1292, Size::UpTo(24)), (1293, Size::UpTo(8)), (1294, Size::UpTo(8))],
+        &[
+            (1292, Size::UpTo(24), In::All),
+            (1293, Size::UpTo(8), In::All),
+            (1294, Size::UpTo(8), In::All),
+        ],
     ),
 ];
 
@@ -134,11 +158,10 @@ pub(super) fn check(tlv: &[u8], before: &[u8], place: Place, ffd: Ffd, fn_: Gene
     let checks_tags = fn_ == Generation::Fn12;
     for (tag, value) in tags {
         let known = HOST_TAGS.iter().find(|(known, ..)| *known == tag).ok_or(BAD)?;
-        let wrong_format = matches!((known.3, ffd), (In::Only105, Ffd::V12) | (In::Only12, Ffd::V105));
-        if known.1 & place.bit() == 0 || wrong_format {
+        if known.1 & place.bit() == 0 || !known.3.has(ffd) {
             return Err(if checks_tags { code::TAG_NOT_ALLOWED } else { BAD });
         }
-        if !fits(known.2, value) || !inner_fits(tag, value) || !content_fits(tag, value) {
+        if !fits(known.2, value) || !inner_fits(tag, value, ffd) || !content_fits(tag, value) {
             return Err(BAD);
         }
         if seen.contains(&tag) && checks_tags {
@@ -156,14 +179,16 @@ const fn fits(size: Size, value: &[u8]) -> bool {
     }
 }
 
-fn inner_fits(tag: u16, value: &[u8]) -> bool {
+fn inner_fits(tag: u16, value: &[u8], ffd: Ffd) -> bool {
     let Some((_, known)) = INNER.iter().find(|(outer, _)| *outer == tag) else {
         return true;
     };
     walk(value).is_some_and(|inner| {
-        inner
-            .iter()
-            .all(|(tag, value)| known.iter().any(|(t, size)| t == tag && fits(*size, value)))
+        inner.iter().all(|(tag, value)| {
+            known
+                .iter()
+                .any(|(t, size, format)| t == tag && fits(*size, value) && format.has(ffd))
+        })
     })
 }
 

@@ -69,17 +69,32 @@ fn main() -> ExitCode {
 fn run(rack: &Path, state: &Path, control: SocketAddr) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(rack).with_context(|| format!("rack file {}", rack.display()))?;
     let file: RackFile = text.parse()?;
-    allow_many_ports();
+    allow_many_ports(file.registers.len())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(&file, state, control))
 }
 
-/// A port takes two descriptors; the usual soft limit of 1024 would end at some 500 registers.
-fn allow_many_ports() {
+/// Open files of the process itself: standard streams, lock, poller, control port with its connections, one file being
+/// written.
+const OWN_DESCRIPTORS: u64 = 64;
+/// Open files of one register at most: its FN's ledger and both ends of a terminal, or a listener and its connection.
+const DESCRIPTORS_PER_REGISTER: u64 = 3;
+
+/// Raises the soft limit of open files to the hard one; the usual 1024 would end at some 300 registers.
+fn allow_many_ports(registers: usize) -> anyhow::Result<()> {
     let mut limit = rustix::process::getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // If refused, the limit stays, and opening a port past it says so.
+    // If refused, the limit stays, and what it allows is looked at below.
     let _ = rustix::process::setrlimit(Resource::Nofile, limit);
+    let needed = OWN_DESCRIPTORS + DESCRIPTORS_PER_REGISTER * registers as u64;
+    // No limit at all reads as `None`.
+    match rustix::process::getrlimit(Resource::Nofile).current {
+        Some(allowed) if allowed < needed => anyhow::bail!(
+            "{registers} registers need {needed} open files, {allowed} are allowed: raise the hard limit with \
+             `ulimit -Hn {needed}` as root, LimitNOFILE= of the unit, or --ulimit nofile of the container"
+        ),
+        Some(_) | None => Ok(()),
+    }
 }
 
 async fn serve(file: &RackFile, state: &Path, control: SocketAddr) -> anyhow::Result<()> {

@@ -198,7 +198,7 @@ impl Simulator {
 
     /// CPU time of the process so far, in clock ticks (hundredths of a second).
     pub fn cpu_ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let stat = self.proc("stat");
         let after_name = stat.rsplit_once(')').unwrap().1;
         let fields: Vec<u64> = after_name
             .split_whitespace()
@@ -207,6 +207,17 @@ impl Simulator {
             .map(|f| f.parse().unwrap())
             .collect();
         fields.iter().sum()
+    }
+
+    /// Resident memory of the process, KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = self.proc("status");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    fn proc(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap()
     }
 }
 

@@ -12,5 +12,6 @@ mod matrix;
 mod oracle;
 mod outside_driver;
 mod python_client;
+mod second_client;
 mod strangers;
 mod stream;

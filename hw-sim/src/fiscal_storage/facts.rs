@@ -19,6 +19,8 @@ pub enum Kind {
     Receipt = 3,
     /// Shift close.
     ShiftClose = 5,
+    /// Closing of the FN.
+    Closing = 6,
     /// State of settlements.
     CalculationState = 21,
     /// Correction receipt.

@@ -15,7 +15,7 @@ const SHIFT_SECONDS: i64 = 86_400;
 const CLOCK_DELTA_SECONDS: i64 = 5 * 60 + 59;
 /// Data of a receipt or correction (A.2).
 const RECEIPT_BYTES: usize = 30 * 1024;
-/// Data of a shift report or calculation state (A.2).
+/// Data of a shift report or calculation state; registration and closing take twice that (A.2).
 const REPORT_BYTES: usize = 1024;
 
 impl FiscalStorage {
@@ -47,13 +47,15 @@ impl FiscalStorage {
     }
 
     fn state_permits(&self, kind: Kind) -> Result<(), u8> {
-        let phase = if kind == Kind::Registration {
-            Phase::Ready
-        } else {
-            Phase::Fiscal
+        let phase = match kind {
+            Kind::Registration => self.phase == Phase::Ready,
+            Kind::CalculationState => matches!(self.phase, Phase::Fiscal | Phase::PostFiscal),
+            _ => self.phase == Phase::Fiscal,
         };
         let shift_open = matches!(kind, Kind::Receipt | Kind::Correction | Kind::ShiftClose);
-        if self.phase != phase || self.shift.open != shift_open {
+        // Before its closing everything must have a ticket (`shtrih-m` 3.8).
+        let waiting = kind == Kind::Closing && !self.unsent.is_empty();
+        if !phase || self.shift.open != shift_open || waiting {
             return Err(code::STATE);
         }
         Ok(())
@@ -95,7 +97,7 @@ impl FiscalStorage {
         let receipt = matches!(draft.kind, Kind::Receipt | Kind::Correction);
         let limit = match draft.kind {
             Kind::Receipt | Kind::Correction => RECEIPT_BYTES,
-            Kind::Registration => 2 * REPORT_BYTES,
+            Kind::Registration | Kind::Closing => 2 * REPORT_BYTES,
             _ => REPORT_BYTES,
         };
         let tags = walk(draft.body.as_bytes()).ok_or(code::TOO_LARGE)?;

@@ -24,6 +24,7 @@ const FULL_DOCUMENT_MS: i64 = 30 * DAY_MS;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unsent {
     fd: u32,
+    kind: u8,
     time: u32,
     made_ms: i64,
 }
@@ -112,6 +113,7 @@ impl FiscalStorage {
             }
             3 | 4 | 31 | 41 => self.shift.receipts = self.shift.receipts.saturating_add(1),
             5 => self.shift.open = false,
+            6 => self.phase = Phase::PostFiscal,
             _ => {}
         }
         self.shift.documents += 1;
@@ -121,6 +123,7 @@ impl FiscalStorage {
         self.timer = time.map(|t| (t, record.made_unix_ms));
         self.unsent.push_back(Unsent {
             fd: record.fd,
+            kind: record.kind,
             time: record.time,
             made_ms: record.made_unix_ms,
         });
@@ -134,7 +137,11 @@ impl FiscalStorage {
             .ofd_down_since_ms
             .map_or(now_ms, |since| since.min(now_ms));
         while self.unsent.front().is_some_and(|d| d.made_ms + OFD_DELAY_MS <= until) {
-            self.unsent.pop_front();
+            let taken = self.unsent.pop_front();
+            // The ticket of its closing is the last thing an FN waits for (A.3).
+            if taken.is_some_and(|d| d.kind == Kind::Closing as u8) {
+                self.phase = Phase::Archive;
+            }
         }
     }
 
@@ -384,6 +391,11 @@ impl FiscalStorage {
                 self.unsent_tags(&mut tail, now);
                 if self.habits.generation == Generation::Fn12 {
                     self.key_tag(&mut tail, draft.time);
+                    tail.list(1157, &self.life_counters.body());
+                }
+            }
+            Kind::Closing => {
+                if self.habits.generation == Generation::Fn12 {
                     tail.list(1157, &self.life_counters.body());
                 }
             }

@@ -5,6 +5,7 @@
 mod bench;
 mod corrections;
 mod faults;
+mod fn_closing;
 mod fn_rules;
 mod golden;
 mod link;

@@ -404,6 +404,8 @@ impl Device {
             R::FnTicket(_) | R::RegistrationByNumber(_) | R::RegistrationReportTag(_) | R::RegistrationTag(_) => {
                 self.fn_archive(&request, now)
             }
+            R::BeginFnClose(_) => self.begin(Kind::Closing, now),
+            R::FnClose(_) => self.close_fn(operator, now),
             R::BeginCorrection(_) => self.begin_correction(operator, now),
             R::Correction(_) => Err(ErrorCode::ILLEGAL_WITH_SETTINGS),
             R::CorrectionV2(asked) => self.correction(&asked, operator, now),

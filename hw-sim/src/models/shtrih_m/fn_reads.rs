@@ -79,6 +79,7 @@ impl Device {
                     Kind::ShiftOpen => FnDocumentKind::SHIFT_OPEN,
                     Kind::ShiftClose => FnDocumentKind::SHIFT_CLOSE,
                     Kind::Correction => FnDocumentKind::CORRECTION,
+                    Kind::Closing => FnDocumentKind::FN_CLOSE,
                     _ => FnDocumentKind::CALCULATION_REPORT,
                 };
                 (kind, !begun.tags.is_empty())
@@ -179,6 +180,11 @@ impl Device {
                 let rnm: [u8; 20] = padded(&find_text(&record.tlv, 1037).unwrap_or_default());
                 let facts = &self.config.registration;
                 [&inn[..], &rnm, &[facts.tax_systems, facts.work_mode]].concat()
+            }
+            6 => {
+                let inn: [u8; 12] = padded(&find_text(&record.tlv, 1018).unwrap_or_default());
+                let rnm: [u8; 20] = padded(&find_text(&record.tlv, 1037).unwrap_or_default());
+                [&inn[..], &rnm].concat()
             }
             2 | 5 => number(1038).to_le_bytes()[..2].to_vec(),
             3 | 31 => {

@@ -95,7 +95,7 @@ impl Device {
     }
 
     /// The document that was begun, if it is of this kind; a begun document of another kind is in the way.
-    fn begun_tags(&mut self, kind: Kind) -> Result<Vec<u8>, ErrorCode> {
+    pub(super) fn begun_tags(&mut self, kind: Kind) -> Result<Vec<u8>, ErrorCode> {
         match &self.begun {
             Some(begun) if begun.kind != kind => Err(ErrorCode(code::STATE)),
             _ => Ok(self.begun.take().map(|b| b.tags).unwrap_or_default()),
@@ -172,6 +172,7 @@ impl Device {
             Kind::ShiftOpen => Place::ShiftOpen,
             Kind::ShiftClose => Place::ShiftClose,
             Kind::Correction => Place::Correction,
+            Kind::Closing => Place::Closing,
             _ => Place::CalculationState,
         }
     }

@@ -18,6 +18,7 @@ pub(super) enum Place {
     ShiftOpen,
     ShiftClose,
     CalculationState,
+    Closing,
 }
 
 /// Lengths of a value.
@@ -33,6 +34,7 @@ const ITEM: u8 = 4;
 const OPEN: u8 = 8;
 const CLOSE: u8 = 16;
 const STATE: u8 = 32;
+const FN_CLOSE: u8 = 64;
 const BOTH: u8 = RECEIPT | CORRECTION;
 
 impl Place {
@@ -44,6 +46,7 @@ impl Place {
             Self::ShiftOpen => OPEN,
             Self::ShiftClose => CLOSE,
             Self::CalculationState => STATE,
+            Self::Closing => FN_CLOSE,
         }
     }
 }
@@ -67,9 +70,9 @@ impl In {
 const HOST_TAGS: &[(u16, u8, Size, In)] = &[
     (1005, BOTH, Size::UpTo(256), In::Only105),
     (1008, BOTH, Size::UpTo(64), In::All),
-    (1009, BOTH, Size::UpTo(256), In::All),
+    (1009, BOTH | FN_CLOSE, Size::UpTo(256), In::All),
     (1016, BOTH, Size::Is(12), In::Only105),
-    (1021, BOTH | OPEN | CLOSE, Size::UpTo(64), In::All),
+    (1021, BOTH | OPEN | CLOSE | FN_CLOSE, Size::UpTo(64), In::All),
     (1026, BOTH, Size::UpTo(64), In::Only105),
     (1036, BOTH, Size::UpTo(20), In::All),
     (1044, BOTH, Size::UpTo(24), In::Only105),
@@ -87,12 +90,12 @@ const HOST_TAGS: &[(u16, u8, Size, In)] = &[
     (1171, BOTH, Size::UpTo(19), In::Only105),
     (1173, CORRECTION, Size::Is(1), In::All),
     (1174, CORRECTION, Size::UpTo(292), In::All),
-    (1187, BOTH, Size::UpTo(256), In::All),
+    (1187, BOTH | FN_CLOSE, Size::UpTo(256), In::All),
     (1191, ITEM, Size::UpTo(64), In::All),
     (1192, BOTH, Size::UpTo(16), In::All),
     (1197, ITEM, Size::UpTo(16), In::Only105),
     (1198, ITEM, Size::UpTo(6), In::All),
-    (1203, BOTH | OPEN | CLOSE, Size::Is(12), In::All),
+    (1203, BOTH | OPEN | CLOSE | FN_CLOSE, Size::Is(12), In::All),
     (1222, ITEM, Size::Is(1), In::All),
     (1223, ITEM, Size::UpTo(512), In::All),
     (1224, ITEM, Size::UpTo(512), In::All),
@@ -113,6 +116,8 @@ const HOST_TAGS: &[(u16, u8, Size, In)] = &[
     (1279, CLOSE, Size::UpTo(32), In::Only12),
     (1280, STATE, Size::UpTo(32), In::Only12),
     (1281, STATE, Size::UpTo(32), In::Only12),
+    (1282, FN_CLOSE, Size::UpTo(32), In::Only12),
+    (1283, FN_CLOSE, Size::UpTo(32), In::Only12),
     (1291, ITEM, Size::UpTo(52), In::Only12),
     (2108, ITEM, Size::Is(1), In::Only12),
 ];

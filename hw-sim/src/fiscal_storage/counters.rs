@@ -104,6 +104,7 @@ impl Counters {
             let (receipts, corrections) = (&self.receipts[at], &self.corrections[at]);
             ReceiptTotals {
                 count: receipts.count.saturating_add(corrections.count),
+                total: receipts.total.saturating_add(corrections.total),
                 cash: receipts.payments[0].saturating_add(corrections.payments[0]),
             }
         })

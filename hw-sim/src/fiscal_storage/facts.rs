@@ -139,6 +139,8 @@ pub struct Status {
 pub struct ReceiptTotals {
     /// How many.
     pub count: u32,
+    /// Their sum, kopecks.
+    pub total: u64,
     /// What was paid in cash, kopecks.
     pub cash: u64,
 }

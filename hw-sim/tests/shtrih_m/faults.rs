@@ -261,7 +261,7 @@ fn another_fn_brings_its_own_number_and_documents() {
     let mut bench = bench.restart();
     assert_eq!((bench.state().0, bench.last_fd()), (4, 1));
     assert_eq!(bench.command("FF 02", &[])[3..], *number.as_bytes());
-    assert_eq!(bench.command("1F", &[18, 1, 0, 4])[2..], *number.as_bytes());
+    assert_eq!(bench.command("1F", &[18, 1, 0, 4])[2..18], *number.as_bytes());
     assert_eq!(hex(&bench.command("FF 03", &[])), "FF 03 00 1C 01 1F");
     assert_eq!(bench.shelf.records(FN).len(), 2, "the old FN keeps what it has");
 }

@@ -244,7 +244,7 @@ fn tables_have_sizes_limits_and_fields_that_nobody_writes() {
         ("1E 1E 00 00 00 11 01 00 07 04", 0x33),
         ("1E 1E 00 00 00 11 01 00 07 00 00", 0x7E),
         ("1E 1E 00 00 00 11 02 00 07 00", 0x33),
-        ("1E 1E 00 00 00 11 01 00 02 00", 0x33),
+        ("1E 1E 00 00 00 11 01 00 25 00", 0x33),
         ("1F 1E 00 00 00 63 01 00 01", 0x5D),
         ("2D 1E 00 00 00 63", 0x5D),
         ("2E 1E 00 00 00 11 63", 0x33),
@@ -260,7 +260,7 @@ fn tables_have_sizes_limits_and_fields_that_nobody_writes() {
     );
     let serial = bench.command("1F", &[18, 1, 0, 1]);
     assert_eq!(serial[2..18], *b"0012345678901234");
-    assert_eq!(serial.len(), 2 + 20, "padded to the width of the field");
+    assert_eq!(serial.len(), 2 + 21, "padded to the width of the field");
     let long = [&[4_u8, 14, 0, 1][..], &[b'x'; 64]].concat();
     assert_eq!(error_of(&bench.command("1E", &long)), 0);
     assert_eq!(error_of(&bench.command("1E", &[&long[..], b"x"].concat())), 0x7E);

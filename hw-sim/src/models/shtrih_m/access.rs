@@ -4,6 +4,7 @@
 //! Must never: look at what a command carries.
 
 use super::printer;
+use super::service::STOP_OUTPUT;
 use kassette_wire::shtrih::CommandCode;
 
 /// Rank of the password that a command asks for.
@@ -17,6 +18,8 @@ pub(super) enum Rank {
     Admin,
     /// Row 30.
     System,
+    /// The service centre's, or row 30.
+    Service,
 }
 
 impl Rank {
@@ -24,7 +27,7 @@ impl Rank {
         match self {
             Self::None | Self::Any => true,
             Self::Admin => operator >= 29,
-            Self::System => operator == 30,
+            Self::System | Self::Service => operator == 30,
         }
     }
 }
@@ -57,6 +60,10 @@ pub(super) fn rule_of(command: CommandCode) -> Option<Rule> {
         C::SHORT_STATE | C::FULL_STATE | C::BEEP | C::CONTINUE_PRINT => rule(Rank::Any, ANY, false),
         C::READ_TABLE | C::FONT_INFO | C::TABLE_STRUCTURE | C::FIELD_STRUCTURE => rule(Rank::System, ANY, false),
         C::WRITE_TABLE => rule(Rank::System, ANY & !RECEIPT & !(1 << 1), false),
+        STOP_OUTPUT => rule(Rank::Service, 1 << 1, false),
+        C::TECHNOLOGICAL_RESET => rule(Rank::None, 1 << 9, false),
+        C::RESET_TABLES => rule(Rank::System, CLOSED, false),
+        C::SERVICE_PING | C::LIFETIME_TOTALS => rule(Rank::None, ANY, false),
         C::SET_TIME | C::SET_DATE => rule(Rank::System, CLOSED | 1 << 9, false),
         C::CONFIRM_DATE => rule(Rank::System, 1 << 6, false),
         C::MONEY_REGISTER | C::OPERATION_REGISTER => rule(Rank::Any, ANY, false),

@@ -8,6 +8,7 @@ use super::clock::Clock;
 use super::config::{Config, Ffd};
 use super::memory::Memory;
 use super::receipt::Receipt;
+use super::service::{SERVICE_PASSWORD, STOP_OUTPUT};
 use super::tables::{NO_PRINT, Tables, cell};
 use crate::chance::Chance;
 use crate::fiscal_storage::{Draft, FiscalStorage, Formed, Generation, Habits, Kind, document::Body};
@@ -278,7 +279,7 @@ impl Device {
     fn lacks(&self, command: CommandCode) -> bool {
         use CommandCode as C;
         match command {
-            C::REBOOT => self.config.switches.service_echo.is_none(),
+            C::REBOOT | C::SERVICE_PING | C::LIFETIME_TOTALS => self.config.switches.service_echo.is_none(),
             C::RECEIPT_DISCOUNT => !self.config.switches.receipt_discount,
             // Checking codes came with FFD 1.2. A register that is registered for marking should answer more than that
             // it is not, and the codes are not modelled.
@@ -301,10 +302,11 @@ impl Device {
             return Ok(30);
         }
         let password = data.first_chunk::<4>().ok_or(ErrorCode::BAD_LENGTH)?;
-        let operator = self
-            .tables
-            .operator(u32::from_le_bytes(*password))
-            .ok_or(ErrorCode::WRONG_PASSWORD)?;
+        let password = u32::from_le_bytes(*password);
+        if rule.rank == super::access::Rank::Service && password == SERVICE_PASSWORD {
+            return Ok(30);
+        }
+        let operator = self.tables.operator(password).ok_or(ErrorCode::WRONG_PASSWORD)?;
         if rule.rank.allows(operator) {
             Ok(operator)
         } else {
@@ -404,6 +406,11 @@ impl Device {
             R::FnTicket(_) | R::RegistrationByNumber(_) | R::RegistrationReportTag(_) | R::RegistrationTag(_) => {
                 self.fn_archive(&request, now)
             }
+            R::ServicePing(_) => Ok(Answer::Service(Vec::new())),
+            R::LifetimeTotals(_) => self.lifetime_totals(),
+            R::ResetTables(_) => self.reset_tables(now),
+            // The matrix lets it through in mode 9 alone.
+            R::TechnologicalReset => Err(ErrorCode::WRONG_MODE),
             R::BeginFnClose(_) => self.begin(Kind::Closing, now),
             R::FnClose(_) => self.close_fn(operator, now),
             R::BeginCorrection(_) => self.begin_correction(operator, now),
@@ -419,6 +426,7 @@ impl Device {
             | R::ConfirmNotification(_) => Err(NOT_REGISTERED_FOR_MARKING),
             R::MoneyRegister(asked) => self.money_register(asked.number, operator),
             R::OperationRegister(asked) => self.operation_register(asked.number, operator),
+            R::Other { command, data } if command == STOP_OUTPUT => self.stop_output(&data),
             R::Other { command, data } => self.other(command, &data, operator, now),
             sale => self.sale_command(sale, operator, now),
         }

@@ -1,6 +1,6 @@
 //! Reading the FN through the register (`shtrih-m.md` 3.7).
 //!
-//! Owns: commands FF01 to FF04, FF09, FF0A, FF3A, FF3B, FF39, FF3F, FF63.
+//! Owns: commands FF01 to FF04, FF09, FF0A, FF3A, FF3B, FF3F, FF63.
 //! Must never: change the FN.
 
 use super::config::Ffd;
@@ -11,7 +11,7 @@ use crate::fiscal_storage::{Generation, Kind, Phase, code};
 use crate::moment::Moment;
 use kassette_wire::shtrih::{
     Answer, DocumentHeader, ErrorCode, FnDocument, FnDocumentKind, FnExpiry, FnPhase, FnRegistration,
-    FnRegistrationExtended, FnResource, FnStatus, FnVersion, FnWarnings, OfdStatus, Request, Reregistrations, YmdDate,
+    FnRegistrationExtended, FnResource, FnStatus, FnVersion, FnWarnings, Request, Reregistrations, YmdDate,
 };
 use kassette_wire::value::{FdNumber, FiscalSign, LocalTime};
 use std::collections::VecDeque;
@@ -57,17 +57,6 @@ impl Device {
         FnVersion {
             firmware: padded(firmware),
             serial,
-        }
-    }
-
-    fn ofd_status(&mut self, now: Moment) -> OfdStatus {
-        let queue = self.storage.queue(now);
-        OfdStatus {
-            exchange: u8::from(queue.length > 0) << 1,
-            reading: 0,
-            queue: queue.length,
-            first_fd: FdNumber(queue.first_fd),
-            first_time: queue.first_time,
         }
     }
 

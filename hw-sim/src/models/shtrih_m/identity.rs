@@ -6,6 +6,7 @@
 use super::config::LinkKind;
 use super::device::{Device, Outcome, Paper};
 use super::error_texts::russian;
+use super::exchange::EXCHANGE_TABLE;
 use super::tables::{cell, cp1251_lossy};
 use crate::moment::Moment;
 use kassette_wire::shtrih::{
@@ -197,7 +198,12 @@ impl Device {
                 Ok(Answer::Done)
             }
             Request::WriteTable(write) => self.write_table(&write),
-            Request::ReadTable(read) => self.tables.read(read.cell).map(Answer::TableValue),
+            Request::ReadTable(read) => {
+                if read.cell.table == EXCHANGE_TABLE {
+                    self.show_exchange(now);
+                }
+                self.tables.read(read.cell).map(Answer::TableValue)
+            }
             Request::TableStructure(asked) => self.tables.table_structure(asked.table).map(Answer::TableStructure),
             Request::FieldStructure(asked) => self
                 .tables

@@ -35,6 +35,9 @@ pub(super) struct Memory {
     /// Z-reports that C6 put into the buffer and C7 has not printed.
     #[serde(default)]
     pub buffered_reports: u16,
+    /// Sums of receipts in FNs that were in before, by FN number, in the order of tag 1054.
+    #[serde(default)]
+    pub earlier_totals: BTreeMap<String, [u64; 4]>,
     /// Numbers given to 50 and 51.
     pub cash_documents: u16,
     /// Speed code of command 14.

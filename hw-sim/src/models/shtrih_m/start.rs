@@ -12,6 +12,7 @@ use crate::fiscal_storage::ledger::{LedgerError, Shelf};
 use crate::fiscal_storage::{FiscalStorage, Kind, Phase, Troubles};
 use crate::moment::Moment;
 use kassette_wire::value::{Inn, RegisterSerial, Rnm};
+use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// Why a register cannot start.
@@ -92,6 +93,7 @@ fn recall(config: &Config, shelf: &dyn Shelf) -> Result<Memory, StartError> {
         drawer_kopecks: 0,
         drawer_counts: DrawerCounts::default(),
         buffered_reports: 0,
+        earlier_totals: BTreeMap::new(),
         cash_documents: 0,
         port_speed: FACTORY_SPEED,
         byte_timeout: FACTORY_BYTE_TIMEOUT,

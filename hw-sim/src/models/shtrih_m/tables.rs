@@ -1,194 +1,32 @@
 //! The settings tables of a register: structure and values (`shtrih-m.md` 3.3).
 //!
-//! Owns: which tables, rows and fields exist, their sizes and limits, and what stands in them.
+//! Owns: what stands in the tables, and the rules of reading and writing them.
 //! Must never: know what a value does; who needs one asks for it.
 
 use super::config::{Config, Ffd};
+use super::table_rows::{Field, Form, NUMBERS, RECEIPT_FORMAT, TABLES, TEXTS, Table, Write};
 use crate::switches::Vat22;
 use kassette_wire::shtrih::{ErrorCode, FieldKind, FieldStructure, TableCell, TableStructure};
 use kassette_wire::text::{decode_cp1251, encode_cp1251, until_nul};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-/// What a field holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// A number of so many bytes with its limits.
-    Bin(u8, u64, u64),
-    /// A text of so many bytes.
-    Char(u8),
-}
-
-/// When a field may be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Write {
-    Free,
-    ShiftClosed,
-    Never,
-}
-
-struct Field {
-    number: u8,
-    name: &'static str,
-    form: Form,
-    write: Write,
-}
-
-struct Table {
-    number: u8,
-    name: &'static str,
-    rows: u16,
-    fields: &'static [Field],
-}
-
-const fn field(number: u8, name: &'static str, form: Form, write: Write) -> Field {
-    Field {
-        number,
-        name,
-        form,
-        write,
-    }
-}
-
-const BYTE: Form = Form::Bin(1, 0, 255);
-const FLAG: Form = Form::Bin(1, 0, 1);
-const CLOSED: Write = Write::ShiftClosed;
-
-/// Names in capitals are those of captured answers to 2D and 2E; the others follow the vendor's settings guide.
-const TABLES: &[Table] = &[
-    Table {
-        number: 1,
-        name: "ТИП И РЕЖИМ КАССЫ",
-        rows: 1,
-        fields: &[
-            field(1, "НОМЕР ККМ В МАГАЗИНЕ", Form::Bin(1, 1, 99), Write::Free),
-            field(6, "РАБОТА С ДЕНЕЖНЫМ ЯЩИКОМ", FLAG, Write::Free),
-            field(7, "ОТРЕЗКА ЧЕКА", Form::Bin(1, 0, 2), Write::Free),
-            field(14, "НАЧИСЛЕНИЕ НАЛОГОВ", FLAG, CLOSED),
-            field(23, "ЗАПРЕТ НУЛЕВОГО ЧЕКА", FLAG, Write::Free),
-            field(28, "ОТКЛЮЧЕНИЕ ЗВУКА ПРИ ОШИБКАХ", FLAG, Write::Free),
-            field(29, "МЕЖСТРОЧНЫЙ ИНТЕРВАЛ", Form::Bin(1, 0, 10), Write::Free),
-            field(39, "ПЕЧАТЬ ЗАГОЛОВКА", BYTE, Write::Free),
-            field(41, "ПЕЧАТЬ QR КОДА", BYTE, Write::Free),
-        ],
-    },
-    Table {
-        number: 2,
-        name: "ПАРОЛИ КАССИРОВ И АДМИНИСТРАТОРОВ",
-        rows: 30,
-        fields: &[
-            field(1, "ПАРОЛЬ", Form::Bin(4, 0, 99_999_999), Write::Free),
-            field(2, "РЕКВИЗИТЫ КАССИРОВ", Form::Char(64), Write::Free),
-        ],
-    },
-    Table {
-        number: 4,
-        name: "ТЕКСТ В ЧЕКЕ",
-        rows: 14,
-        fields: &[field(1, "ЗАПРОГРАММИРОВАННЫЕ СТРОКИ", Form::Char(64), Write::Free)],
-    },
-    Table {
-        number: 5,
-        name: "НАИМЕНОВАНИЕ ТИПОВ ОПЛАТЫ",
-        rows: 16,
-        fields: &[field(1, "ЗАПРОГРАММИРОВАННЫЕ ТИПЫ ОПЛАТЫ", Form::Char(64), Write::Free)],
-    },
-    Table {
-        number: 6,
-        name: "НАЛОГОВЫЕ СТАВКИ",
-        rows: 10,
-        fields: &[
-            field(1, "ВЕЛИЧИНА НАЛОГА", Form::Bin(2, 0, 9999), CLOSED),
-            field(2, "НАЗВАНИЕ НАЛОГА", Form::Char(64), CLOSED),
-        ],
-    },
-    Table {
-        number: 10,
-        name: "СЛУЖЕБНАЯ",
-        rows: 1,
-        fields: &[field(10, "ВРЕМЯ ОЖИДАНИЯ ФН", Form::Bin(1, 2, 30), Write::Free)],
-    },
-    Table {
-        number: 17,
-        name: "РЕГИОНАЛЬНЫЕ НАСТРОЙКИ",
-        rows: 1,
-        fields: &[
-            field(3, "РЕЖИМ СКИДОК", Form::Bin(1, 0, 2), Write::Free),
-            field(7, "НЕ ПЕЧАТАТЬ ДОКУМЕНТ", Form::Bin(1, 0, 3), Write::Free),
-            field(8, "МИНУТ ДО ОКОНЧАНИЯ СМЕНЫ", BYTE, Write::Free),
-            field(17, "ФОРМАТ ФД", Form::Bin(1, 0, 4), Write::Never),
-            field(25, "АВТОПЕЧАТЬ ТЕГОВ", BYTE, Write::Free),
-            field(31, "ПОВТОР ДОКУМЕНТА ПО FF3A", FLAG, Write::Free),
-            field(35, "СТРОГИЙ КОНТРОЛЬ ФОРМАТА", FLAG, Write::Free),
-            field(36, "РАСШИРЕННЫЕ ОТВЕТЫ", FLAG, Write::Free),
-        ],
-    },
-    Table {
-        number: 18,
-        name: "ФИСКАЛЬНЫЙ НАКОПИТЕЛЬ",
-        rows: 1,
-        fields: &[
-            field(1, "ЗАВОДСКОЙ НОМЕР", Form::Char(20), Write::Never),
-            field(2, "ИНН ПОЛЬЗОВАТЕЛЯ", Form::Char(12), Write::Never),
-            field(3, "РЕГИСТРАЦИОННЫЙ НОМЕР", Form::Char(20), Write::Never),
-            field(4, "НОМЕР ФН", Form::Char(16), Write::Never),
-            field(5, "СИСТЕМА НАЛОГООБЛОЖЕНИЯ", BYTE, CLOSED),
-            field(6, "РЕЖИМ РАБОТЫ", BYTE, CLOSED),
-            field(7, "1048", Form::Char(128), CLOSED),
-            field(8, "1021", Form::Char(64), CLOSED),
-            field(9, "1009", Form::Char(128), CLOSED),
-            field(10, "1046", Form::Char(128), CLOSED),
-            field(11, "URL ОФД", Form::Char(64), CLOSED),
-            field(12, "1017", Form::Char(12), CLOSED),
-            field(13, "1060", Form::Char(64), CLOSED),
-            field(14, "1187", Form::Char(128), CLOSED),
-            field(15, "1117", Form::Char(64), CLOSED),
-            field(16, "1057", BYTE, CLOSED),
-            field(17, "1048 ПРОДОЛЖЕНИЕ", Form::Char(128), CLOSED),
-            field(18, "1009 ПРОДОЛЖЕНИЕ", Form::Char(128), CLOSED),
-            field(19, "1046 ПРОДОЛЖЕНИЕ", Form::Char(128), CLOSED),
-            field(20, "1187 ПРОДОЛЖЕНИЕ", Form::Char(128), CLOSED),
-            field(21, "РАСШИРЕННЫЕ ПРИЗНАКИ РАБОТЫ", BYTE, CLOSED),
-            field(22, "1205", Form::Bin(4, 0, 0xFFFF_FFFF), CLOSED),
-            field(23, "1203", Form::Char(12), CLOSED),
-        ],
-    },
-    Table {
-        number: 19,
-        name: "ПАРАМЕТРЫ ОФД",
-        rows: 1,
-        fields: &[
-            field(1, "СЕРВЕР", Form::Char(64), Write::Free),
-            field(2, "ПОРТ", Form::Bin(2, 0, 0xFFFF), Write::Free),
-            field(4, "ПАУЗА МЕЖДУ ПАКЕТАМИ", Form::Bin(2, 0, 0xFFFF), Write::Free),
-        ],
-    },
-    Table {
-        number: 21,
-        name: "СЕТЕВОЙ ОБМЕН",
-        rows: 1,
-        fields: &[
-            field(2, "ОБМЕН С ОФД", FLAG, Write::Free),
-            field(3, "TCP СЕРВЕР", FLAG, Write::Free),
-            field(4, "ПОРТ TCP", Form::Bin(2, 0, 0xFFFF), Write::Free),
-            field(9, "RNDIS", FLAG, Write::Free),
-        ],
-    },
-    Table {
-        number: 24,
-        name: "ВСТРАИВАЕМАЯ ТЕХНИКА",
-        rows: 1,
-        fields: &[field(
-            13,
-            "АВТОМАТИЧЕСКОЕ ОТКРЫТИЕ СМЕНЫ",
-            Form::Bin(1, 0, 2),
-            Write::Free,
-        )],
-    },
-];
+/// What stands in every register of this model that nobody has set up.
+static FACTORY: LazyLock<BTreeMap<TableCell, Vec<u8>>> = LazyLock::new(|| {
+    let mut tables = Tables {
+        values: BTreeMap::new(),
+        rate_rows: 0,
+        pad_char: false,
+        limits_for_char: false,
+    };
+    tables.factory();
+    tables.values
+});
 
 /// The tables of one register.
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
+    /// What differs from the factory's values.
     values: BTreeMap<TableCell, Vec<u8>>,
     rate_rows: u16,
     pad_char: bool,
@@ -200,6 +38,8 @@ pub(super) const fn cell(table: u8, row: u16, field: u8) -> TableCell {
     TableCell::new(table, row, field)
 }
 
+/// 5/1/1: name of the first payment type.
+const CASH_NAME: TableCell = cell(5, 1, 1);
 /// 17/1/7: what is printed.
 pub(super) const NO_PRINT: TableCell = cell(17, 1, 7);
 /// 17/1/36: extended answers.
@@ -217,7 +57,7 @@ impl Tables {
             pad_char: !config.switches.char_values_unpadded,
             limits_for_char: config.switches.char_limits_in_2e,
         };
-        tables.factory(config);
+        tables.rates(config);
         tables.registration(config, fn_number);
         for (place, value) in kept {
             tables.values.insert(*place, value.clone());
@@ -225,31 +65,34 @@ impl Tables {
         tables
     }
 
-    fn factory(&mut self, config: &Config) {
+    fn factory(&mut self) {
         for operator in 1..=30_u16 {
             self.set_number(cell(2, operator, 1), u64::from(operator));
-        }
-        for (row, name) in [(29, "Администратор"), (30, "Системный администратор")] {
-            self.set_text(cell(2, row, 2), name);
-        }
-        for operator in 1..=28_u16 {
             self.set_text(cell(2, operator, 2), &format!("Оператор{operator}"));
         }
-        self.set_text(cell(5, 1, 1), "НАЛИЧНЫМИ");
-        self.rates(config);
-        for (place, value) in [
-            (cell(1, 1, 1), 1),
-            (cell(1, 1, 6), 1),
-            (cell(1, 1, 7), 1),
-            (cell(10, 1, 10), 5),
-            (cell(17, 1, 3), 2),
-            (cell(19, 1, 2), 7779),
-            (cell(21, 1, 2), 1),
-            (cell(21, 1, 3), 1),
-            (cell(21, 1, 4), 7778),
-        ] {
-            self.set_number(place, value);
+        for row in 5..=13_u16 {
+            self.set_text(cell(5, row, 1), "РАСШИРЕННОЙ ОПЛАТОЙ");
         }
+        for row in 1..=16_u16 {
+            self.set_text(cell(7, row, 1), &row.to_string());
+        }
+        for (row, (line, offset, width, align, name)) in (1_u16..).zip(RECEIPT_FORMAT) {
+            for (field, value) in (1..).zip([line, offset, width, align]) {
+                self.set_number(cell(9, row, field), value);
+            }
+            self.set_text(cell(9, row, 5), name);
+        }
+        for (table, row, field, value) in NUMBERS {
+            self.set_number(cell(*table, *row, *field), *value);
+        }
+        for (table, row, field, text) in TEXTS {
+            self.set_text(cell(*table, *row, *field), text);
+        }
+    }
+
+    fn value(&self, place: TableCell) -> &[u8] {
+        let value = self.values.get(&place).or_else(|| FACTORY.get(&place));
+        value.map_or(&[], Vec::as_slice)
     }
 
     /// Table 6.
@@ -307,6 +150,9 @@ impl Tables {
             (15, &facts.sender_email),
         ] {
             self.set_text(cell(18, 1, number), text);
+        }
+        if !facts.automat.is_empty() {
+            self.set_text(cell(24, 1, 1), &facts.automat);
         }
         self.set_number(cell(18, 1, 21), u64::from(facts.extended_mode));
     }
@@ -373,7 +219,7 @@ impl Tables {
     /// Answer to 1F.
     pub fn read(&self, place: TableCell) -> Result<Vec<u8>, ErrorCode> {
         let (_, field) = self.find(place)?;
-        let mut value = self.values.get(&place).cloned().unwrap_or_default();
+        let mut value = self.value(place).to_vec();
         match field.form {
             Form::Bin(size, min, _) => {
                 if value.is_empty() {
@@ -390,6 +236,8 @@ impl Tables {
     pub fn write(&mut self, place: TableCell, value: &[u8], shift_open: bool) -> Result<Vec<u8>, ErrorCode> {
         let (_, field) = self.find(place)?;
         match field.write {
+            // The first payment type is cash by law and cannot be renamed.
+            _ if place == CASH_NAME => return Err(ErrorCode::READ_ONLY),
             Write::Never => return Err(ErrorCode::READ_ONLY),
             Write::ShiftClosed if shift_open => return Err(ErrorCode::READ_ONLY_NOW),
             Write::Free | Write::ShiftClosed => {}
@@ -414,13 +262,16 @@ impl Tables {
 
     /// The number in a cell; 0 where nothing stands.
     pub fn number(&self, place: TableCell) -> u64 {
-        let value = self.values.get(&place).map_or(&[][..], Vec::as_slice);
-        value.iter().take(8).rev().fold(0, |sum, &b| sum << 8 | u64::from(b))
+        self.value(place)
+            .iter()
+            .take(8)
+            .rev()
+            .fold(0, |sum, &b| sum << 8 | u64::from(b))
     }
 
     /// The text in a cell.
     pub fn text(&self, place: TableCell) -> String {
-        decode_cp1251(self.values.get(&place).map_or(&[][..], Vec::as_slice))
+        decode_cp1251(self.value(place))
     }
 
     /// Sets a number without the checks of 1E; for the register itself.
@@ -438,7 +289,8 @@ impl Tables {
         self.values.insert(place, value.to_le_bytes()[..size].to_vec());
     }
 
-    fn set_text(&mut self, place: TableCell, text: &str) {
+    /// Sets a text without the checks of 1E; for the register itself.
+    pub fn set_text(&mut self, place: TableCell, text: &str) {
         let Ok((
             _,
             Field {

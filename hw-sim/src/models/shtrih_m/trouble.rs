@@ -89,6 +89,8 @@ impl Register {
             self.device.storage = old;
             return Err(failed(&error));
         }
+        let sums = old.life_totals().map(|totals| totals.total);
+        self.device.keep_totals(old.number().to_owned(), sums);
         self.device.memory = Memory {
             fn_unit: unit,
             troubles: Troubles::default(),

@@ -17,6 +17,8 @@ const CLOCK_DELTA_SECONDS: i64 = 5 * 60 + 59;
 const RECEIPT_BYTES: usize = 30 * 1024;
 /// Data of a shift report or calculation state; registration and closing take twice that (A.2).
 const REPORT_BYTES: usize = 1024;
+/// Tags of a document that may stand several times (`fn-ffd-ofd` E.1, 37); 1119 and 1235 stand within lists.
+const REPEATABLE: [u16; 5] = [1059, 1073, 1074, 1075, 1171];
 
 impl FiscalStorage {
     /// Whether a document of this kind may be begun now.
@@ -105,7 +107,9 @@ impl FiscalStorage {
         if draft.body.as_bytes().len() > limit || item_too_large {
             return Err(code::TOO_LARGE);
         }
-        let repeats = |(i, (tag, _)): (usize, &(u16, &[u8]))| *tag != 1059 && tags[..i].iter().any(|(t, _)| t == tag);
+        let repeats = |(i, (tag, _)): (usize, &(u16, &[u8]))| {
+            !REPEATABLE.contains(tag) && tags[..i].iter().any(|(t, _)| t == tag)
+        };
         if self.habits.generation == Generation::Fn12 && receipt && tags.iter().enumerate().any(repeats) {
             return Err(code::TAG_TWICE);
         }

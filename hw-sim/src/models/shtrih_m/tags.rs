@@ -125,6 +125,10 @@ const HOST_TAGS: &[(u16, u8, Size, In)] = &[
 /// (tag, size, format) inside a list.
 type InnerTag = (u16, Size, In);
 
+/// Tags that may stand several times (`fn-ffd-ofd` E.1, 37): phones of agents and suppliers, industry attributes of an
+/// item. What repeats within lists is the business of the lists.
+const REPEATABLE: [u16; 5] = [1073, 1074, 1075, 1171, 1260];
+
 /// Inner tags of the lists whose content the register knows.
 const INNER: &[(u16, &[InnerTag])] = &[
     (
@@ -169,7 +173,7 @@ pub(super) fn check(tlv: &[u8], before: &[u8], place: Place, ffd: Ffd, fn_: Gene
         if !fits(known.2, value) || !inner_fits(tag, value, ffd) || !content_fits(tag, value) {
             return Err(BAD);
         }
-        if seen.contains(&tag) && checks_tags {
+        if seen.contains(&tag) && checks_tags && !REPEATABLE.contains(&tag) {
             return Err(code::TAG_TWICE);
         }
         seen.push(tag);

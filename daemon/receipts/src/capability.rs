@@ -3,12 +3,9 @@
 //! Owns: the table of fields that are lawful and not yet made.
 //! Must never: name a rule; when a driver learns a field, its line is deleted here.
 
-use crate::model::{Buyer, Item, Receipt};
+use crate::model::{Item, Receipt};
 use crate::rules::Ffd;
 use kassette_wire::codes::Code;
-
-/// Most items that the drivers put on one receipt.
-pub const MAX_ITEMS: usize = 100;
 
 /// A lawful wish that no driver fulfils yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +14,7 @@ pub struct NotYet {
     pub field: String,
     /// Its tag; `None` when no single tag is meant.
     pub tag: Option<u16>,
-    /// Short reason, the same for every receipt that fails for it: `FFD 1.05`, `correction`, `tag 1057`, …
+    /// Short reason, the same for every receipt that fails for it: `FFD 1.1`, `correction`, `tag 2000`, …
     pub reason: String,
 }
 
@@ -26,50 +23,29 @@ impl NotYet {
     pub const CODE: Code = Code::ReceiptNotServedYet;
 }
 
-/// Where a field stands.
-enum Field {
-    Receipt(fn(&Receipt) -> bool),
-    Buyer(fn(&Buyer) -> bool),
-    Item(fn(&Item) -> bool),
-}
+/// One line: the field's path, its tag, and whether an item has it.
+type Line = (&'static str, u16, fn(&Item) -> bool);
 
-/// One line: the field's path, its tag, and whether a receipt has it.
-type Line = (&'static str, u16, Field);
-
-const LINES: [Line; 23] = [
-    ("tax_site", 1060, Field::Receipt(|r| r.tax_site.is_some())),
-    ("machine_number", 1036, Field::Receipt(|r| r.machine_number.is_some())),
-    ("agent", 1057, Field::Receipt(|r| r.agent.is_some())),
-    ("non_cash", 1234, Field::Receipt(|r| !r.non_cash.is_empty())),
-    ("industry", 1261, Field::Receipt(|r| !r.industry.is_empty())),
-    ("operational", 1270, Field::Receipt(|r| r.operational.is_some())),
-    ("name", 1227, Field::Buyer(|b| b.name.is_some())),
-    ("inn", 1228, Field::Buyer(|b| b.inn.is_some())),
-    ("birth_date", 1243, Field::Buyer(|b| b.birth_date.is_some())),
-    ("citizenship", 1244, Field::Buyer(|b| b.citizenship.is_some())),
-    ("document_kind", 1245, Field::Buyer(|b| b.document_kind.is_some())),
-    ("document_data", 1246, Field::Buyer(|b| b.document_data.is_some())),
-    ("address", 1254, Field::Buyer(|b| b.address.is_some())),
-    ("measure_text", 1197, Field::Item(|i| i.measure_text.is_some())),
-    ("agent", 1222, Field::Item(|i| i.agent.is_some())),
-    ("supplier", 1224, Field::Item(|i| i.supplier.is_some())),
-    ("excise", 1229, Field::Item(|i| i.excise.is_some())),
-    ("country", 1230, Field::Item(|i| i.country.is_some())),
-    (
-        "customs_declaration",
-        1231,
-        Field::Item(|i| i.customs_declaration.is_some()),
-    ),
-    ("goods_code_bytes", 1162, Field::Item(|i| i.goods_code_bytes.is_some())),
-    ("goods_code", 1163, Field::Item(|i| i.goods_code.is_some())),
-    ("marking", 2000, Field::Item(|i| i.marking.is_some())),
-    ("industry", 1260, Field::Item(|i| !i.industry.is_empty())),
+const LINES: [Line; 2] = [
+    ("goods_code", 1163, |item| {
+        item.goods_code
+            .as_ref()
+            .is_some_and(|code| needs_marking_exchange(code.tag))
+    }),
+    ("marking", 2000, |item| item.marking.is_some()),
 ];
+
+/// Whether a goods code (an inner tag of 1163) is of marked goods (`fn-ffd-ofd` C.6: 1305 GS1.M, 1306 short, 1307 fur, 1308
+/// and 1309 EGAIS). Such a code stands in a receipt only after the FN has checked it.
+#[must_use]
+pub const fn needs_marking_exchange(tag: u32) -> bool {
+    matches!(tag, 1305..=1309)
+}
 
 /// Everything in the receipt that no driver makes yet, each field once (at its first item).
 ///
-/// The VAT that a client computed (1198, 1200 and the totals) is compared by rules C7-1200 and C7-1102 and not sent:
-/// the register computes it.
+/// The VAT that a client computed (1200 and the totals) is compared by rules C7-1200 and C7-1102 and not sent: the
+/// register computes it.
 #[must_use]
 pub fn unsupported(receipt: &Receipt) -> Vec<NotYet> {
     let mut found = Vec::new();
@@ -78,13 +54,6 @@ pub fn unsupported(receipt: &Receipt) -> Vec<NotYet> {
             field: "correction".to_owned(),
             tag: Some(1173),
             reason: "correction".to_owned(),
-        });
-    }
-    if receipt.items.len() > MAX_ITEMS {
-        found.push(NotYet {
-            field: "items".to_owned(),
-            tag: Some(1059),
-            reason: format!("more than {MAX_ITEMS} items"),
         });
     }
     let lines = LINES.iter().filter_map(|line| Some((path(line, receipt)?, line.1)));
@@ -96,24 +65,17 @@ pub fn unsupported(receipt: &Receipt) -> Vec<NotYet> {
     found
 }
 
-fn path((name, _, field): &Line, receipt: &Receipt) -> Option<String> {
-    match field {
-        Field::Receipt(has) => has(receipt).then(|| (*name).to_owned()),
-        Field::Buyer(has) => receipt.buyer.as_ref().is_some_and(has).then(|| format!("buyer.{name}")),
-        Field::Item(has) => receipt
-            .items
-            .iter()
-            .position(has)
-            .map(|at| format!("items[{at}].{name}")),
-    }
+fn path((name, _, has): &Line, receipt: &Receipt) -> Option<String> {
+    let at = receipt.items.iter().position(has)?;
+    Some(format!("items[{at}].{name}"))
 }
 
 /// Why documents of a format are not made yet; `None` when they are.
 #[must_use]
 pub fn unsupported_ffd(ffd: Ffd) -> Option<NotYet> {
     match ffd {
-        Ffd::V1_2 => None,
-        Ffd::V1_05 | Ffd::V1_1 => Some(NotYet {
+        Ffd::V1_05 | Ffd::V1_2 => None,
+        Ffd::V1_1 => Some(NotYet {
             field: String::new(),
             tag: Some(1209),
             reason: format!("FFD {}", ffd.as_str()),
@@ -124,6 +86,7 @@ pub fn unsupported_ffd(ffd: Ffd) -> Option<NotYet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::GoodsCode;
     use crate::sample;
 
     #[test]
@@ -135,34 +98,43 @@ mod tests {
     #[test]
     fn every_field_that_is_not_made_yet_is_named_once() {
         let mut everything = sample::everything();
-        everything.items.push(everything.items[0].clone());
+        everything.items[0].goods_code = Some(GoodsCode {
+            tag: 1305,
+            code: "0104604060006000".into(),
+        });
+        everything.items.insert(0, sample::item());
+        everything.items.push(everything.items[1].clone());
         let found = unsupported(&everything);
-        assert_eq!(found[0].reason, "correction");
-        let tags: Vec<u16> = found[1..].iter().filter_map(|one| one.tag).collect();
-        let expected: Vec<u16> = LINES.iter().map(|line| line.1).collect();
-        assert_eq!(tags, expected);
-        let excise = found.iter().find(|one| one.tag == Some(1229)).unwrap();
+        let named: Vec<_> = found
+            .iter()
+            .map(|one| (one.field.as_str(), one.reason.as_str()))
+            .collect();
         assert_eq!(
-            (excise.field.as_str(), excise.reason.as_str()),
-            ("items[0].excise", "tag 1229")
+            named,
+            [
+                ("correction", "correction"),
+                ("items[1].goods_code", "tag 1163"),
+                ("items[1].marking", "tag 2000")
+            ]
         );
     }
 
     #[test]
-    fn more_items_than_a_driver_sends_are_not_made_yet() {
-        let mut long = sample::receipt();
-        long.items = vec![long.items[0].clone(); MAX_ITEMS + 1];
-        assert_eq!(unsupported(&long)[0].reason, "more than 100 items");
-        long.items.pop();
-        assert_eq!(unsupported(&long), []);
+    fn a_goods_code_that_is_not_marked_needs_no_exchange() {
+        let mut receipt = sample::receipt();
+        for (tag, marked) in [(1300, false), (1302, false), (1305, true), (1309, true), (1320, false)] {
+            let code = "4607001234567".into();
+            receipt.items[0].goods_code = Some(GoodsCode { tag, code });
+            assert_eq!(!unsupported(&receipt).is_empty(), marked, "{tag}");
+        }
     }
 
     #[test]
-    fn only_ffd_1_2_is_made_today() {
-        assert_eq!(unsupported_ffd(Ffd::V1_2), None);
+    fn ffd_1_1_is_the_one_format_that_is_not_made() {
+        assert_eq!([Ffd::V1_05, Ffd::V1_2].map(unsupported_ffd), [None, None]);
         assert_eq!(
-            unsupported_ffd(Ffd::V1_05).map(|one| one.reason),
-            Some("FFD 1.05".to_owned())
+            unsupported_ffd(Ffd::V1_1).map(|one| one.reason),
+            Some("FFD 1.1".to_owned())
         );
     }
 }

@@ -4,9 +4,10 @@
 //! Must never: know a clock, a queue's locks or a device.
 
 use crate::domain::attempt::DeviceFault;
-use crate::domain::device::{Ffd, Registration};
+use crate::domain::device::Registration;
 use crate::domain::error::Reason;
 use crate::domain::job::{Attempt, AttemptState, Priority};
+use kassette_receipts::capability::unsupported_ffd;
 use kassette_receipts::job_key::JobKey;
 use kassette_receipts::model::Receipt;
 use kassette_wire::codes::Code;
@@ -84,8 +85,8 @@ const MODE_INTERNET: u32 = 1 << 5;
 /// The reason it does not.
 pub fn covers(registration: &Registration, needs: Needs) -> Result<(), Reason> {
     let refuse = |text: String| Err(Reason::new(Code::NoRegistrationCovers, text));
-    if registration.ffd != Ffd::V1_2 {
-        return refuse(format!("FFD {} is not served yet", registration.ffd.as_str()));
+    if let Some(gap) = unsupported_ffd(registration.ffd) {
+        return refuse(format!("{} is not served yet", gap.reason));
     }
     match needs.tax_system {
         Some(bit) if registration.tax_systems & bit == 0 => {
@@ -192,6 +193,7 @@ pub fn faults_of(attempts: &[Attempt]) -> Vec<(RegisterId, DeviceFault)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::device::Ffd;
 
     fn unit(serial: &str) -> RegisterId {
         RegisterId {
@@ -256,10 +258,11 @@ mod tests {
         assert!(covers(&registration, needs(Some(4), false)).is_err());
         assert!(covers(&registration, needs(None, false)).is_err());
         assert!(covers(&registration, needs(Some(1), true)).is_err());
-        let older = Registration {
-            ffd: Ffd::V1_05,
-            ..registration
+        let of = |ffd| Registration {
+            ffd,
+            ..registration.clone()
         };
-        assert!(covers(&older, needs(Some(1), false)).is_err());
+        assert!(covers(&of(Ffd::V1_05), needs(Some(1), false)).is_ok());
+        assert!(covers(&of(Ffd::V1_1), needs(Some(1), false)).is_err());
     }
 }

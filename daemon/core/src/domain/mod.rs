@@ -4,6 +4,7 @@
 //! Must never: await, do I/O, read a clock, or know a vendor or a surface.
 
 pub mod attempt;
+pub mod content;
 pub mod device;
 pub mod error;
 pub mod explain;

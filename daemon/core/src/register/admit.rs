@@ -6,7 +6,7 @@
 use super::session::{LOCK_AGAIN, SessionEnd};
 use super::slot::SlotActor;
 use crate::dispatch::policy::{Needs, covers};
-use crate::domain::device::{Ffd, FnPhase, Identity, Registration, Status};
+use crate::domain::device::{FnPhase, Identity, Registration, Status};
 use crate::domain::error::Reason;
 use crate::domain::plan::Adoption;
 use crate::domain::snapshot::RackKind;
@@ -14,6 +14,7 @@ use crate::domain::unit::UnitState;
 use crate::journal::{Command, EndIntent, FnMark, JobEnd, ReplyBody, Seen, Verdict};
 use crate::parts::{Event, LockGuard, LockHeld, LockKind, Severity};
 use crate::rack::shared::Shared;
+use kassette_receipts::capability::unsupported_ffd;
 use kassette_wire::codes::Code;
 use kassette_wire::value::FnNumber;
 
@@ -142,7 +143,7 @@ pub(super) async fn check_registration(
         let text = format!("FN {number} answers, adopted was {}", adoption.fn_number);
         (UnitState::Quarantined, Reason::new(Code::RegisterWrongFn, text))
     } else {
-        if registration.ffd != Ffd::V1_2 {
+        if unsupported_ffd(registration.ffd).is_some() {
             let event = Event::new(Severity::Warn, "a unit's format is not served yet").code(Code::FfdUnsupported);
             actor
                 .shared

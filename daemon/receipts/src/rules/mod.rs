@@ -1,10 +1,11 @@
 //! The rules that a receipt must keep before any register sees it, as one table.
 //!
-//! Owns: rules 6 to 18, 20, 21 and 36 to 38 of `fn-ffd-ofd` E.1, and those of C.5 and C.7 that stand behind them.
+//! Owns: rules 6 to 18, 20, 21 and 36 to 38 of `fn-ffd-ofd` E.1, and those of C.4, C.5 and C.7 that stand behind them.
 //! Must never: change a receipt, know a device, or pass a rule silently whose facts are missing.
 
 mod context;
 mod findings;
+mod formats;
 mod header;
 mod items;
 mod lengths;

@@ -1,11 +1,11 @@
 //! The table of rules.
 //!
 //! Owns: id, title, dates of force, tags and suggestion of each rule, and where it is answered.
-//! Must never: hold the check itself (see `header`, `items`, `money`, `texts`, `size`).
+//! Must never: hold the check itself (see `formats`, `header`, `items`, `money`, `texts`, `size`).
 
 use super::context::RuleContext;
 use super::findings::Findings;
-use super::{header, items, money, size, texts};
+use super::{formats, header, items, money, size, texts};
 use crate::model::Receipt;
 use time::Date;
 
@@ -82,7 +82,7 @@ const fn row(
 }
 
 /// Every rule, in the order in which violations are listed.
-pub static RULES: [Rule; 21] = [
+pub static RULES: [Rule; 23] = [
     row(
         "R6",
         ("one key, one content", "один ключ, одно содержание"),
@@ -253,6 +253,30 @@ pub static RULES: [Rule; 21] = [
         Where::Receipt,
         "shorten the text; leave an empty field out",
         Some(texts::lengths),
+    ),
+    row(
+        "C4",
+        (
+            "the fields have a place in the registration's format",
+            "реквизиты есть в формате регистрации",
+        ),
+        &[
+            1057, 1162, 1163, 1197, 1234, 1243, 1244, 1245, 1246, 1254, 1260, 1261, 1270, 2000,
+        ],
+        Where::Registration,
+        "leave the field out, or use a register of the other format",
+        Some(formats::places),
+    ),
+    row(
+        "C4-1234",
+        (
+            "details of non-cash payments stand beside their sum",
+            "сведения о безналичных оплатах есть только при безналичной сумме",
+        ),
+        &[1234],
+        Where::Receipt,
+        "leave the details out, or give the non-cash sum",
+        Some(formats::details_of_non_cash),
     ),
     row(
         "C5",

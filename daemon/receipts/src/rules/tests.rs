@@ -1,12 +1,13 @@
 //! Tests of the rules: each has a receipt that passes and one that breaks it alone.
 
 use super::*;
-use crate::model::{Buyer, Correction, IndustryAttribute, Item, Payments, UserAttribute, VatTotal};
+use crate::model::{Buyer, Correction, IndustryAttribute, Item, NonCashPayment, Payments, UserAttribute, VatTotal};
 use crate::sample::{self, kopecks};
 use kassette_wire::value::{Kopecks, Quantity};
 use time::macros::date;
 
 mod bounds;
+mod formats;
 
 fn context() -> RuleContext {
     let inn: kassette_wire::value::Inn = "7704358518".parse().unwrap();
@@ -61,7 +62,7 @@ fn industry(value: usize) -> IndustryAttribute {
 type Break = fn(&mut Receipt, &mut RuleContext);
 
 /// For every rule: the field it must name, and a change of a lawful receipt that breaks that rule and no other.
-const BREAKS: [(&str, &str, Break); 20] = [
+const BREAKS: [(&str, &str, Break); 22] = [
     ("R7", "", |_, context| {
         facts(context).inn = "7707083893".parse().unwrap()
     }),
@@ -117,6 +118,21 @@ const BREAKS: [(&str, &str, Break); 20] = [
     ("R38", "additional_attribute", |receipt, _| {
         receipt.additional_attribute = Some("1".repeat(17))
     }),
+    ("C4", "items[0].goods_code_bytes", |receipt, _| {
+        receipt.items[0].goods_code_bytes = Some(vec![0x45, 0x0D, 1, 2, 3, 4, 5, 6]);
+    }),
+    ("C4-1234", "non_cash", |receipt, _| {
+        receipt.payments = Payments {
+            prepaid: kopecks(12_200),
+            ..Payments::default()
+        };
+        receipt.non_cash = vec![NonCashPayment {
+            amount: kopecks(12_200),
+            method: None,
+            identifiers: None,
+            extra: None,
+        }];
+    }),
     ("C5", "items[0].measure", |receipt, _| {
         receipt.items[0].measure = Some(1)
     }),
@@ -154,7 +170,7 @@ fn every_rule_has_a_receipt_that_breaks_it_and_nothing_else() {
 #[test]
 fn the_table_has_each_rule_of_the_order_once_and_each_is_tested() {
     let mut expected: Vec<String> = (6..=18).chain([20, 21, 36, 37, 38]).map(|n| format!("R{n}")).collect();
-    expected.extend(["C5", "C7-1200", "C7-1102"].map(String::from));
+    expected.extend(["C4", "C4-1234", "C5", "C7-1200", "C7-1102"].map(String::from));
     assert_eq!(RULES.iter().map(|rule| rule.id).collect::<Vec<_>>(), expected);
     for rule in &RULES {
         let tested = BREAKS.iter().any(|row| row.0 == rule.id);

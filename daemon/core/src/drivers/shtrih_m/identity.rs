@@ -98,6 +98,7 @@ impl ShtrihM {
     /// FC, F7, 11, 1F of the serial, FF02.
     pub(super) async fn read_identity(&mut self) -> Result<Identity, DriverError> {
         self.facts = None;
+        self.registered = None;
         let facts = self.known().await?;
         let state = self.talk.full_state().await?;
         let text = self.text(TableCell::new(facts.fn_table, 1, 1)).await?;
@@ -156,7 +157,7 @@ impl ShtrihM {
             address: self.long_text(facts.fn_table, 9, 18).await?,
             place: self.long_text(facts.fn_table, 14, 20).await?,
         };
-        self.tax_systems = Some(registration.tax_systems);
+        self.registered = Some((&registration).into());
         if self.rates.is_none() {
             self.read_rates().await?;
         }

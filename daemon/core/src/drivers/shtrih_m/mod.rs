@@ -6,6 +6,7 @@
 mod clock;
 mod conversation;
 mod identity;
+mod packing;
 mod quirks;
 mod read_back;
 mod receipt;
@@ -20,7 +21,7 @@ mod times;
 
 use super::{DocumentRead, Driver, DriverError};
 use crate::domain::attempt::{Made, ReceiptOrder};
-use crate::domain::device::{Ffd, FnResource, Identity, Registration, Status};
+use crate::domain::device::{FnResource, Identity, Registration, Status};
 use crate::exchange::{Care, DriverTiming, LinkV1};
 use crate::parts::{FaultPoints, Port};
 use async_trait::async_trait;
@@ -29,6 +30,7 @@ use identity::Facts;
 use kassette_wire::codes::Code;
 use kassette_wire::shtrih::{ErrorCode, FnDocumentKind, Mode, Request, Submode};
 use kassette_wire::value::{FdNumber, LocalTime};
+use receipt::Registered;
 use std::time::Duration;
 use tags::Rates;
 
@@ -41,8 +43,8 @@ pub struct ShtrihM {
     facts: Option<Facts>,
     /// What table 6 says.
     rates: Option<Rates>,
-    /// Tax systems of the registration as FF09 gave them last.
-    tax_systems: Option<u32>,
+    /// What the registration, as it was read last, decides about documents.
+    registered: Option<Registered>,
 }
 
 impl ShtrihM {
@@ -57,7 +59,7 @@ impl ShtrihM {
             faults,
             facts: None,
             rates: None,
-            tax_systems: None,
+            registered: None,
         }
     }
 
@@ -132,14 +134,7 @@ impl Driver for ShtrihM {
     }
 
     fn cannot_make(&self, order: &ReceiptOrder, registration: &Registration) -> Option<(Code, String)> {
-        if registration.ffd != Ffd::V1_2 {
-            let text = format!(
-                "not yet: FFD {}; this driver makes documents of FFD 1.2",
-                registration.ffd.as_str()
-            );
-            return Some((Code::FfdUnsupported, text));
-        }
-        let facts = self.plan_facts(Some(registration.tax_systems));
+        let facts = self.plan_facts(Some(registration));
         facts.and_then(|facts| receipt::ReceiptPlan::new(order, facts)).err()
     }
 

@@ -1,4 +1,5 @@
-//! One receipt of FFD 1.2 as commands: 8D, FF46 and FF4D for each item, FF0C, FF45.
+//! One receipt as commands: 8D, FF46 and FF4D for each item, FF0C, FF45; under FFD 1.05 and 1.2 the same commands with
+//! the tags of the format.
 //!
 //! Owns: the plan of the commands, made whole before the first byte is sent, and the one walk through it.
 //! Must never: send a command of the plan twice, or go on behind an exchange that did not end cleanly.
@@ -17,13 +18,16 @@
 
 use super::ShtrihM;
 use super::conversation::{Conversation, Failed, Why, link_text, pick};
+use super::packing::Pack;
 use super::quirks::Quirk;
 use super::refusals;
 use super::tags::{self, Cannot, Rates};
 use crate::domain::attempt::{About, Broken, Made, MadeDocument, ReceiptOrder, Refusal};
+use crate::domain::device::{Ffd, Registration};
 use crate::drivers::DriverError;
 use crate::exchange::Care;
 use crate::parts::Point;
+use kassette_receipts::capability::unsupported_ffd;
 use kassette_receipts::model::{Item, Receipt};
 use kassette_wire::codes::Code;
 use kassette_wire::shtrih::{CloseReceipt, CommandCode, DocumentTlv, OpenReceipt, OperationKind, OperationV2, Request};
@@ -42,15 +46,61 @@ const DEPARTMENT: u8 = 1;
 pub(super) struct PlanFacts<'a> {
     pub(super) quirk: &'a Quirk,
     pub(super) rates: Option<Rates>,
-    pub(super) tax_systems: Option<u32>,
+    pub(super) registered: Registered,
+}
+
+/// What the registration decides about a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Registered {
+    /// Tax systems, bits of tag 1062.
+    pub(super) tax_systems: u32,
+    /// Format, as the register states it.
+    pub(super) ffd: Ffd,
+}
+
+impl From<&Registration> for Registered {
+    fn from(registration: &Registration) -> Self {
+        Self {
+            tax_systems: registration.tax_systems,
+            ffd: registration.ffd,
+        }
+    }
+}
+
+/// A command of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Step {
+    request: Request,
+    /// What it brings, for the words of a refusal: `item 3`, `tags 2108, 1191 of item 3`, `tags 1192, 1008`.
+    what: String,
+}
+
+impl Step {
+    fn tags(pack: Pack, of: &str, make: fn(DocumentTlv) -> Request) -> Self {
+        let names: Vec<String> = pack.tags.iter().map(ToString::to_string).collect();
+        let plural = if names.len() == 1 { "" } else { "s" };
+        Self {
+            request: make(DocumentTlv {
+                password: Conversation::PASSWORD,
+                tlv: pack.bytes,
+            }),
+            what: format!("tag{plural} {}{of}", names.join(", ")),
+        }
+    }
+}
+
+/// Where a walk stopped before the closing command.
+struct Stopped<'a> {
+    failed: Failed,
+    step: Option<&'a Step>,
 }
 
 /// The commands of one receipt, every one of them known to have bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ReceiptPlan {
     open: Request,
-    items: Vec<Vec<Request>>,
-    tags: Vec<Request>,
+    items: Vec<Vec<Step>>,
+    tags: Vec<Step>,
     close: Request,
 }
 
@@ -61,17 +111,21 @@ impl ReceiptPlan {
     /// The reason why this driver cannot make the receipt.
     pub(super) fn new(order: &ReceiptOrder, facts: PlanFacts<'_>) -> Result<Self, Cannot> {
         let receipt = &order.receipt;
-        tags::receipt_gaps(receipt)?;
+        if let Some(gap) = unsupported_ffd(facts.registered.ffd) {
+            return Err((Code::FfdUnsupported, format!("not yet: {}", gap.reason)));
+        }
+        tags::gaps(receipt)?;
         let (kind, operation) = tags::sign(receipt.sign)?;
         let password = Conversation::PASSWORD;
-        let items = receipt.items.iter().map(|item| item_commands(item, operation, facts));
-        let document = tags::packed(&tags::document_tags(order)?)?;
+        let items = receipt.items.iter().enumerate();
+        let items = items.map(|(at, item)| item_commands(at, item, operation, facts));
+        let document = tags::document_tags(order, facts.registered.ffd)?;
         let plan = Self {
             open: Request::OpenReceipt(OpenReceipt { password, kind }),
             items: items.collect::<Result<_, _>>()?,
             tags: document
                 .into_iter()
-                .map(|tlv| Request::DocumentTag(DocumentTlv { password, tlv }))
+                .map(|pack| Step::tags(pack, "", Request::DocumentTag))
                 .collect(),
             close: Request::CloseReceipt(closing(receipt, facts)?),
         };
@@ -80,8 +134,8 @@ impl ReceiptPlan {
     }
 
     fn check_bytes(&self) -> Result<(), Cannot> {
-        let items = self.items.iter().flatten();
-        for request in items.chain(&self.tags).chain([&self.open, &self.close]) {
+        let steps = self.items.iter().flatten().chain(&self.tags);
+        for request in steps.map(|step| &step.request).chain([&self.open, &self.close]) {
             let unwritable = |e| {
                 (
                     Code::ReceiptNotServedYet,
@@ -95,8 +149,7 @@ impl ReceiptPlan {
 }
 
 /// FF46 with the amount stated, and FF4D where the item has tags that FF46 does not carry.
-fn item_commands(item: &Item, kind: OperationKind, facts: PlanFacts<'_>) -> Result<Vec<Request>, Cannot> {
-    tags::item_gaps(item)?;
+fn item_commands(at: usize, item: &Item, kind: OperationKind, facts: PlanFacts<'_>) -> Result<Vec<Step>, Cannot> {
     let password = Conversation::PASSWORD;
     let operation = OperationV2 {
         password,
@@ -111,11 +164,17 @@ fn item_commands(item: &Item, kind: OperationKind, facts: PlanFacts<'_>) -> Resu
         subject: tags::subject(item.subject)?,
         name: name(&item.name)?,
     };
-    let tlvs = tags::packed(&tags::item_tags(item)?)?;
-    let tags = tlvs
+    let number = at + 1;
+    let first = Step {
+        request: Request::Operation(operation),
+        what: format!("item {number}"),
+    };
+    let packs = tags::item_tags(item, facts.registered.ffd)?;
+    let of = format!(" of item {number}");
+    let tags = packs
         .into_iter()
-        .map(|tlv| Request::OperationTag(DocumentTlv { password, tlv }));
-    Ok([Request::Operation(operation)].into_iter().chain(tags).collect())
+        .map(|pack| Step::tags(pack, &of, Request::OperationTag));
+    Ok([first].into_iter().chain(tags).collect())
 }
 
 /// The register computes the taxes (table 1, field 14 = 0): none are sent.
@@ -126,7 +185,7 @@ fn closing(receipt: &Receipt, facts: PlanFacts<'_>) -> Result<CloseReceipt, Cann
         payments: tags::payments(&receipt.payments),
         rounding: 0,
         taxes: [Kopecks::ZERO; 6],
-        tax_system: tags::tax_system(receipt.tax_system, facts.tax_systems)?,
+        tax_system: tags::tax_system(receipt.tax_system, Some(facts.registered.tax_systems))?,
         text: Vec::new(),
     })
 }
@@ -218,21 +277,38 @@ fn unlearned(error: &DriverError) -> Made {
     })
 }
 
+/// The words of a failure with what its command brought.
+fn naming(made: Made, step: Option<&Step>) -> Made {
+    let Some(step) = step else { return made };
+    let add = |text: String| format!("{text}; the command brought {}", step.what);
+    match made {
+        Made::Refused(refusal) => Made::Refused(Refusal {
+            text: add(refusal.text),
+            ..refusal
+        }),
+        Made::Broken(broken) => Made::Broken(Broken {
+            text: add(broken.text),
+            ..broken
+        }),
+        Made::Good(good) => Made::Good(good),
+    }
+}
+
 impl ShtrihM {
     /// Reads what a plan needs and this connection does not know yet; after `identify` and `registration` it is nothing.
-    async fn learn(&mut self, registered_taxes: bool) -> Result<(), DriverError> {
+    async fn learn(&mut self) -> Result<(), DriverError> {
         self.known().await?;
+        if self.registered.is_none() {
+            self.read_registration().await?;
+        }
         if self.rates.is_none() {
             self.read_rates().await?;
-        }
-        if registered_taxes && self.tax_systems.is_none() {
-            self.read_registration().await?;
         }
         Ok(())
     }
 
-    /// The facts a plan needs; the tax systems are the given ones, else those read last.
-    pub(super) fn plan_facts(&self, tax_systems: Option<u32>) -> Result<PlanFacts<'_>, Cannot> {
+    /// The facts a plan needs; of the given registration, else of the one read last.
+    pub(super) fn plan_facts(&self, given: Option<&Registration>) -> Result<PlanFacts<'_>, Cannot> {
         let unread = || {
             (
                 Code::RegisterIdentifying,
@@ -240,17 +316,17 @@ impl ShtrihM {
             )
         };
         let facts = self.facts.as_ref().ok_or_else(unread)?;
-        let tax_systems = tax_systems.or(self.tax_systems);
+        let registered = given.map(Registered::from).or(self.registered);
         Ok(PlanFacts {
             quirk: &facts.quirk,
             rates: self.rates,
-            tax_systems,
+            registered: registered.ok_or_else(unread)?,
         })
     }
 
     /// The walk; see the table above.
     pub(super) async fn walk_receipt(&mut self, order: &ReceiptOrder) -> Made {
-        if let Err(error) = self.learn(order.receipt.tax_system.is_none()).await {
+        if let Err(error) = self.learn().await {
             return unlearned(&error);
         }
         let plan = self.plan_facts(None).and_then(|facts| ReceiptPlan::new(order, facts));
@@ -260,27 +336,32 @@ impl ShtrihM {
         };
         match self.fill(&plan).await {
             Ok(()) => self.close(&plan.close).await,
-            Err(failed) => {
-                let open = failed.command != CommandCode::OPEN_RECEIPT;
-                not_made(failed, false, open)
-            }
+            Err(Stopped { failed, step }) => naming(not_made(failed, false, step.is_some()), step),
         }
     }
 
-    async fn fill(&mut self, plan: &ReceiptPlan) -> Result<(), Failed> {
+    async fn fill<'a>(&mut self, plan: &'a ReceiptPlan) -> Result<(), Stopped<'a>> {
         self.faults.reach(Point::DocumentOpening).await;
-        self.talk.order(&plan.open, Care::Once).await?;
+        let opened = self.talk.order(&plan.open, Care::Once).await;
+        opened.map_err(|failed| Stopped { failed, step: None })?;
         self.faults.reach(Point::DocumentOpened).await;
         for item in &plan.items {
-            for command in item {
-                self.talk.order(command, Care::Inside).await?;
-            }
+            self.bring(item).await?;
             self.faults.reach(Point::ItemTaken).await;
         }
-        for command in &plan.tags {
-            self.talk.order(command, Care::Inside).await?;
-        }
+        self.bring(&plan.tags).await?;
         self.faults.reach(Point::TagsTaken).await;
+        Ok(())
+    }
+
+    async fn bring<'a>(&mut self, steps: &'a [Step]) -> Result<(), Stopped<'a>> {
+        for step in steps {
+            let done = self.talk.order(&step.request, Care::Inside).await;
+            done.map_err(|failed| Stopped {
+                failed,
+                step: Some(step),
+            })?;
+        }
         Ok(())
     }
 

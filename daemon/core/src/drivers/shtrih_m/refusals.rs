@@ -125,7 +125,8 @@ pub(super) const fn means_unsupported(code: ErrorCode) -> bool {
 /// (reaction F); all else is the device's, and the poison rule sees a job that fails everywhere.
 const fn about(code: ErrorCode) -> About {
     match code.0 {
-        0x09 | 0x10 | 0x33 | 0xA3 | 0xA4 | 0xA5 => About::Document,
+        // 0B to 0E: a tag of another block, twice, missing, or too many items (`fn-ffd-ofd` A.7: fix the document model).
+        0x09 | 0x0B..=0x0E | 0x10 | 0x33 | 0xA3 | 0xA4 | 0xA5 => About::Document,
         0x40..=0x45 | 0x48 | 0x49 | 0x4B | 0x4D | 0x5B | 0x5E | 0x5F | 0x60..=0x63 | 0x7F => About::Document,
         0x8A..=0x8E | 0x94 => About::Document,
         _ => About::Device,

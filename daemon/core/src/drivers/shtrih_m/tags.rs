@@ -1,21 +1,22 @@
 //! The one table of this driver between the values of fiscal tags and what the register's commands carry.
 //!
-//! Owns: signs, rates, tax systems, and the TLV of items and documents (`shtrih-m` 3.5, `fn-ffd-ofd` C).
+//! Owns: signs, rates, tax systems, and which tags go by FF4D and FF0C (`shtrih-m` 3.5, `fn-ffd-ofd` C).
 //! Must never: fill in a value that the receipt does not state, or drop one that it does.
 
+use super::packing::{Pack, TLV_MAX, Unpackable, packed};
 use super::quirks::Quirk;
 use crate::domain::attempt::{KEY_ATTRIBUTE_NAME, KeyPlace, ReceiptOrder};
-use kassette_receipts::model::{Buyer, Item, Payments, Receipt};
+use crate::domain::content::{self, ContentError};
+use crate::domain::device::Ffd;
+use kassette_receipts::capability::needs_marking_exchange;
+use kassette_receipts::model::{Item, Payments, Receipt};
 use kassette_wire::codes::Code;
-use kassette_wire::ffd::{Tag, Tlv, TlvError, TlvList};
+use kassette_wire::ffd::{Tag, Tlv, TlvError};
 use kassette_wire::shtrih::{OperationKind, ReceiptKind, TaxSystemBit, VatCode};
-use kassette_wire::value::{Inn, Kopecks};
+use kassette_wire::value::Kopecks;
 
 /// Why a receipt cannot be made by this driver.
 pub(super) type Cannot = (Code, String);
-
-/// Most TLV bytes in one FF0C or FF4D (`shtrih-m` 3.5).
-const TLV_MAX: usize = 250;
 
 /// A 10-digit number padded with spaces was refused with 33 by a real register (captures).
 const CASHIER_INN_DIGITS: usize = 12;
@@ -32,7 +33,7 @@ pub(super) struct Rates {
 const TWENTY: u16 = 2000;
 const TWENTY_TWO: u16 = 2200;
 
-pub(super) fn not_yet(tag: u16) -> Cannot {
+fn not_yet(tag: u16) -> Cannot {
     (Code::ReceiptNotServedYet, format!("not yet: tag {tag}"))
 }
 
@@ -156,135 +157,67 @@ pub(super) fn payments(payments: &Payments) -> [Kopecks; 16] {
     slots
 }
 
-/// Item tags that this slice does not carry.
-pub(super) fn item_gaps(item: &Item) -> Result<(), Cannot> {
-    let gaps = [
-        (1197, item.measure_text.is_some()),
-        (1222, item.agent.is_some()),
-        (1224, item.supplier.is_some()),
-        (1229, item.excise.is_some()),
-        (1162, item.goods_code_bytes.is_some()),
-        (1163, item.goods_code.is_some()),
-        (2000, item.marking.is_some()),
-        (1260, !item.industry.is_empty()),
-    ];
-    gaps.iter()
-        .find(|(_, present)| *present)
-        .map_or(Ok(()), |(tag, _)| Err(not_yet(*tag)))
-}
-
-/// Document tags that this slice does not carry.
-pub(super) fn receipt_gaps(receipt: &Receipt) -> Result<(), Cannot> {
-    let gaps = [
-        (1173, receipt.correction.is_some()),
-        (1234, !receipt.non_cash.is_empty()),
-        (1060, receipt.tax_site.is_some()),
-        (1036, receipt.machine_number.is_some()),
-        (1057, receipt.agent.is_some()),
-        (1261, !receipt.industry.is_empty()),
-        (1270, receipt.operational.is_some()),
-        (1256, receipt.buyer.as_ref().is_some_and(names_buyer)),
-    ];
-    gaps.iter()
-        .find(|(_, present)| *present)
-        .map_or(Ok(()), |(tag, _)| Err(not_yet(*tag)))
-}
-
-fn names_buyer(buyer: &Buyer) -> bool {
-    let texts = [
-        &buyer.name,
-        &buyer.birth_date,
-        &buyer.citizenship,
-        &buyer.document_kind,
-        &buyer.document_data,
-        &buyer.address,
-    ];
-    buyer.inn.is_some() || texts.iter().any(|text| text.is_some())
-}
-
-/// Tags of an item, for FF4D: 2108, 1191, 1230, 1231.
-pub(super) fn item_tags(item: &Item) -> Result<Vec<Tlv>, Cannot> {
-    let mut tags = Vec::new();
-    if item.measure.is_some() {
-        tags.push(Tlv::byte(Tag::MEASURE, byte(2108, item.measure, 0, u8::MAX)?));
+/// What no document of this driver carries yet: corrections, and codes of marked goods, which need an exchange with the
+/// FN before the receipt (3.10).
+pub(super) fn gaps(receipt: &Receipt) -> Result<(), Cannot> {
+    if receipt.correction.is_some() {
+        return Err(not_yet(1173));
     }
-    push_text(&mut tags, Tag::ITEM_ATTRIBUTE, item.additional_attribute.as_deref())?;
-    push_text(&mut tags, Tag::COUNTRY_OF_ORIGIN, item.country.as_deref())?;
-    push_text(&mut tags, Tag::CUSTOMS_DECLARATION, item.customs_declaration.as_deref())?;
-    Ok(tags)
+    let marked = |item: &Item| {
+        let code = item.goods_code.as_ref().filter(|code| needs_marking_exchange(code.tag));
+        item.marking.as_ref().map(|_| 2000).or(code.map(|_| 1163))
+    };
+    receipt
+        .items
+        .iter()
+        .find_map(marked)
+        .map_or(Ok(()), |tag| Err(not_yet(tag)))
+}
+
+/// Tags of an item, for FF4D.
+pub(super) fn item_tags(item: &Item, ffd: Ffd) -> Result<Vec<Pack>, Cannot> {
+    pack(&content::item_tags(item, ffd).map_err(no_content)?)
 }
 
 /// Tags of the document, for FF0C: the job key first, so that every packed command order begins with it.
-pub(super) fn document_tags(order: &ReceiptOrder) -> Result<Vec<Tlv>, Cannot> {
+pub(super) fn document_tags(order: &ReceiptOrder, ffd: Ffd) -> Result<Vec<Pack>, Cannot> {
     let receipt = &order.receipt;
-    let mut tags = Vec::new();
     let key = order.key.to_string();
-    match order.key_place {
-        KeyPlace::AdditionalAttribute => push_text(&mut tags, Tag::RECEIPT_ATTRIBUTE, Some(&key))?,
-        KeyPlace::UserAttribute => tags.push(user_attribute(KEY_ATTRIBUTE_NAME, &key)?),
-        KeyPlace::ByContent => {}
+    let mut tags = match order.key_place {
+        KeyPlace::AdditionalAttribute => vec![Tlv::text(Tag::RECEIPT_ATTRIBUTE, &key).map_err(unwritable)?],
+        KeyPlace::UserAttribute => vec![content::user_attribute(KEY_ATTRIBUTE_NAME, &key).map_err(no_content)?],
+        KeyPlace::ByContent => Vec::new(),
+    };
+    tags.extend(content::document_tags(receipt, ffd).map_err(no_content)?);
+    let inn = receipt.cashier.as_ref().and_then(|cashier| cashier.inn.as_ref());
+    if inn.is_some_and(|inn| inn.as_str().len() != CASHIER_INN_DIGITS) {
+        let text = "tag 1203: a cashier's INN is a person's, of 12 digits";
+        return Err((Code::ReceiptInvalid, text.to_owned()));
     }
-    push_text(
-        &mut tags,
-        Tag::RECEIPT_ATTRIBUTE,
-        receipt.additional_attribute.as_deref(),
-    )?;
-    if let Some(own) = &receipt.user_attribute {
-        tags.push(user_attribute(&own.name, &own.value)?);
-    }
-    let contact = receipt.buyer.as_ref().and_then(|buyer| buyer.contact.as_deref());
-    push_text(&mut tags, Tag::BUYER_CONTACT, contact)?;
-    if let Some(cashier) = &receipt.cashier {
-        push_text(&mut tags, Tag::CASHIER, Some(&cashier.name))?;
-        let inn = cashier.inn.as_ref().map(Inn::as_str);
-        if inn.is_some_and(|inn| inn.len() != CASHIER_INN_DIGITS) {
-            let text = "tag 1203: a cashier's INN is a person's, of 12 digits";
-            return Err((Code::ReceiptInvalid, text.to_owned()));
-        }
-        push_text(&mut tags, Tag::CASHIER_INN, inn)?;
-    }
-    push_text(&mut tags, Tag::SETTLEMENT_ADDRESS, receipt.address.as_deref())?;
-    push_text(&mut tags, Tag::SETTLEMENT_PLACE, receipt.place.as_deref())?;
-    push_text(&mut tags, Tag::SENDER_EMAIL, receipt.sender_email.as_deref())?;
-    if receipt.internet == Some(true) {
-        tags.push(Tlv::byte(Tag::INTERNET_SETTLEMENT, 1));
-    }
-    Ok(tags)
-}
-
-fn push_text(tags: &mut Vec<Tlv>, tag: Tag, text: Option<&str>) -> Result<(), Cannot> {
-    if let Some(text) = text {
-        tags.push(Tlv::text(tag, text).map_err(unwritable)?);
-    }
-    Ok(())
-}
-
-fn user_attribute(name: &str, value: &str) -> Result<Tlv, Cannot> {
-    let mut tags = Vec::new();
-    push_text(&mut tags, Tag::USER_ATTRIBUTE_NAME, Some(name))?;
-    push_text(&mut tags, Tag::USER_ATTRIBUTE_VALUE, Some(value))?;
-    Tlv::list(Tag::USER_ATTRIBUTE, &TlvList { items: tags }).map_err(unwritable)
+    pack(&tags)
 }
 
 fn unwritable(error: TlvError) -> Cannot {
     (Code::ReceiptInvalid, error.to_string())
 }
 
-/// TLV joined into as few commands as they fit, in order.
-pub(super) fn packed(tags: &[Tlv]) -> Result<Vec<Vec<u8>>, Cannot> {
-    let mut commands: Vec<Vec<u8>> = Vec::new();
-    for tag in tags {
-        let bytes = tag.encode().map_err(unwritable)?;
-        if bytes.len() > TLV_MAX {
-            // FF64 carries longer ones; this slice does not use it.
-            return Err(not_yet(tag.tag.0));
-        }
-        match commands.last_mut() {
-            Some(open) if open.len() + bytes.len() <= TLV_MAX => open.extend(bytes),
-            _ => commands.push(bytes),
-        }
-    }
-    Ok(commands)
+/// A field that the registration's format has no place for is a matter of the unit: one of the other format may serve.
+fn no_content(error: ContentError) -> Cannot {
+    let code = match error {
+        ContentError::Format { .. } => Code::NoRegistrationCovers,
+        ContentError::Value(_) | ContentError::Byte { .. } => Code::ReceiptInvalid,
+    };
+    (code, error.to_string())
+}
+
+fn pack(tags: &[Tlv]) -> Result<Vec<Pack>, Cannot> {
+    packed(tags).map_err(|error| match error {
+        Unpackable::Long(tag) => (
+            Code::ReceiptNotServedYet,
+            format!("not yet: tag {tag} longer than {TLV_MAX} bytes"),
+        ),
+        Unpackable::Value(error) => unwritable(error),
+    })
 }
 
 #[cfg(test)]
@@ -341,14 +274,5 @@ mod tests {
         assert_eq!(tax_system(None, Some(1)), Ok(0x01));
         assert!(tax_system(None, Some(3)).is_err() && tax_system(None, None).is_err());
         assert!(tax_system(Some(3), Some(3)).is_err() && tax_system(Some(64), None).is_err());
-    }
-
-    #[test]
-    fn tags_are_packed_into_the_fewest_commands_without_cutting_one() {
-        let tag = |length: usize| Tlv::bytes(Tag::SETTLEMENT_PLACE, vec![b'x'; length]);
-        let sizes = |tags: &[Tlv]| packed(tags).map(|all| all.iter().map(Vec::len).collect::<Vec<_>>());
-        assert_eq!(sizes(&[tag(100), tag(142), tag(1)]), Ok(vec![250, 5]));
-        assert_eq!(sizes(&[tag(246)]), Ok(vec![250]));
-        assert_eq!(sizes(&[tag(247)]), Err(not_yet(1187)));
     }
 }

@@ -5,8 +5,9 @@ use crate::domain::attempt::{About, KeyPlace, Made, MadeDocument};
 use crate::domain::device::{Ffd, Registration};
 use crate::drivers::Driver;
 use crate::parts::Point;
-use kassette_receipts::model::{Cashier, UserAttribute};
+use kassette_receipts::model::{Cashier, Marking, UserAttribute};
 use kassette_wire::codes::Code;
+use kassette_wire::ffd::TlvList;
 use kassette_wire::shtrih::ErrorCode;
 use kassette_wire::value::{FdNumber, FiscalSign, LocalTime};
 
@@ -172,6 +173,7 @@ async fn a_refused_item_says_whom_it_is_about_and_that_a_document_is_open() {
             (about, our, true)
         );
         assert!(refusal.text.contains("has to be cancelled"));
+        assert!(refusal.text.ends_with("the command brought item 1"), "{}", refusal.text);
     }
 }
 
@@ -235,7 +237,12 @@ async fn what_cannot_be_made_is_said_before_a_byte_is_sent() {
             .map(|(code, _)| code)
     };
     assert_eq!(says(&order(), Ffd::V1_2), None);
-    assert_eq!(says(&order(), Ffd::V1_05), Some(Code::FfdUnsupported));
+    assert_eq!(says(&order(), Ffd::V1_05), None);
+    assert_eq!(says(&order(), Ffd::V1_1), Some(Code::FfdUnsupported));
+    let mut other_format = order();
+    other_format.receipt.items[0].goods_code_bytes = Some(vec![0x45, 0x0D, 1]);
+    assert_eq!(says(&other_format, Ffd::V1_05), None);
+    assert_eq!(says(&other_format, Ffd::V1_2), Some(Code::NoRegistrationCovers));
     let mut disputed = order();
     disputed.receipt.items[0].vat_rate = Some(10);
     assert_eq!(says(&disputed, Ffd::V1_2), Some(Code::ModelUndecided));
@@ -258,9 +265,15 @@ async fn a_receipt_without_a_plan_sends_nothing_and_a_disputed_fact_is_not_the_r
     let mut bench = ready("").await;
     let mut disputed = order();
     disputed.receipt.items[0].vat_rate = Some(10);
-    let mut named = order();
-    named.receipt.tax_site = Some("www.nalog.gov.ru".to_owned());
-    for (order, about) in [(disputed, About::Device), (named, About::Document)] {
+    let mut marked = order();
+    marked.receipt.items[0].marking = Some(Marking {
+        code: b"010460406000600021N4N57RSCBUZTQ".to_vec(),
+        planned_status: None,
+        mode: None,
+        check_result: None,
+        fraction: None,
+    });
+    for (order, about) in [(disputed, About::Device), (marked, About::Document)] {
         let Made::Refused(refusal) = bench.driver.make_receipt(&order).await else {
             panic!()
         };
@@ -274,8 +287,7 @@ async fn a_receipt_without_a_plan_sends_nothing_and_a_disputed_fact_is_not_the_r
 
 #[tokio::test(start_paused = true)]
 async fn a_driver_that_knows_nothing_of_its_register_learns_it_before_the_document() {
-    let rates = &REGISTRATION[REGISTRATION.find("ask 2D").unwrap()..];
-    let mut bench = bench(&format!("{CONNECT}\n{rates}\n{}", receipt_script()));
+    let mut bench = bench(&format!("{CONNECT}\n{REGISTRATION}\n{}", receipt_script()));
     assert!(matches!(bench.driver.make_receipt(&order()).await, Made::Good(_)));
     bench.played.finish();
     let mut silent = super::bench(&format!("{CONNECT}\nsilent"));
@@ -288,8 +300,11 @@ async fn a_driver_that_knows_nothing_of_its_register_learns_it_before_the_docume
 #[test]
 fn the_job_key_stands_where_the_customer_left_room() {
     let tags = |order: &_| -> Vec<(u16, String)> {
-        let tags = super::super::tags::document_tags(order).unwrap();
-        tags.iter()
+        let packs = super::super::tags::document_tags(order, Ffd::V1_2).unwrap();
+        let tlv = |pack: &super::super::packing::Pack| TlvList::decode(&pack.bytes).unwrap().items;
+        packs
+            .iter()
+            .flat_map(tlv)
             .map(|tlv| (tlv.tag.0, String::from_utf8_lossy(&tlv.value).into_owned()))
             .collect()
     };

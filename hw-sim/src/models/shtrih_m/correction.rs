@@ -43,6 +43,7 @@ impl Device {
         }
         let payment = Payment {
             sums: asked.payments.map(Kopecks::get),
+            types: [asked.payments[0].get(), asked.payments[1].get(), 0, 0],
             rounding: 0,
             tax_system: self.tax_system(asked.tax_system.0)?,
             taxes: Some(asked.taxes.map(Kopecks::get)),
@@ -61,7 +62,8 @@ impl Device {
         host.byte(CORRECTION_TYPE, asked.kind).append(&Body::from_tlv(tags));
         let receipt = Receipt::of_ff4a(asked.direction, operator, host.into_bytes());
         let cashier = self.cashier(operator);
-        let body = receipt.ok_or(ErrorCode::BAD_PARAMETERS)?.body(&Closing {
+        let receipt = receipt.ok_or(ErrorCode::BAD_PARAMETERS)?;
+        let body = receipt.body(&Closing {
             payment: &payment,
             total: asked.total.get(),
             change: 0,
@@ -72,6 +74,7 @@ impl Device {
         });
         let formed = self.form(Kind::Correction, body, now)?;
         self.begun = None;
+        self.count_receipt(&receipt, &payment, 0);
         self.start_printing(None, now);
         Ok(Answer::Correction(CorrectionDone {
             receipt: formed.receipt,

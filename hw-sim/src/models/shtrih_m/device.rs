@@ -6,6 +6,7 @@
 use super::access::{Rule, rule_of};
 use super::clock::Clock;
 use super::config::{Config, Ffd};
+use super::figures::ShiftFigures;
 use super::memory::Memory;
 use super::receipt::Receipt;
 use super::service::{SERVICE_PASSWORD, STOP_OUTPUT};
@@ -63,6 +64,7 @@ pub(super) struct Device {
     pub memory_changed: bool,
     pub chance: Chance,
     pub receipt: Option<Receipt>,
+    pub figures: ShiftFigures,
     pub begun: Option<Begun>,
     pub reading: Option<VecDeque<Vec<u8>>>,
     pub date_to_confirm: Option<DmyDate>,
@@ -88,6 +90,7 @@ impl Device {
             memory_changed: true,
             chance,
             receipt: None,
+            figures: ShiftFigures::default(),
             begun: None,
             reading: None,
             date_to_confirm: None,
@@ -97,6 +100,16 @@ impl Device {
             reboot: false,
             print: None,
         }
+    }
+
+    /// Takes the figures of the open shift from its documents, after a start and with another FN.
+    pub fn recount(&mut self) {
+        let shift = self.storage.shift();
+        let documents = if shift.open { shift.documents } else { 0 };
+        let last = self.storage.last_fd();
+        let storage = &self.storage;
+        let records = (last.saturating_sub(documents) + 1..=last).filter_map(|fd| storage.record(fd).ok());
+        self.figures = ShiftFigures::of_documents(records, self.closed_shift());
     }
 
     /// Everything that stands in memory without power is gone.

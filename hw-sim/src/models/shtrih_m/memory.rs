@@ -3,7 +3,7 @@
 //! Owns: the stored form: settings written by 1E, the clock's error, which FN is in, drawer money.
 //! Must never: hold an open document; that is lost with the power.
 
-use super::totals::DrawerCounts;
+use super::totals::{CancelCounts, DrawerCounts};
 use crate::fiscal_storage::{FnConfig, Troubles};
 use kassette_wire::shtrih::TableCell;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,12 @@ pub(super) struct Memory {
     /// Z-reports that C6 put into the buffer and C7 has not printed.
     #[serde(default)]
     pub buffered_reports: u16,
+    /// Receipts that were cancelled.
+    #[serde(default)]
+    pub cancelled: CancelCounts,
+    /// X-reports so far.
+    #[serde(default)]
+    pub x_reports: u16,
     /// Sums of receipts in FNs that were in before, by FN number, in the order of tag 1054.
     #[serde(default)]
     pub earlier_totals: BTreeMap<String, [u64; 4]>,

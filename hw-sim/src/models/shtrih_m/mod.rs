@@ -12,6 +12,7 @@ mod correction;
 mod device;
 mod error_texts;
 mod exchange;
+mod figures;
 mod fn_archive;
 mod fn_closing;
 mod fn_reads;

@@ -4,6 +4,7 @@
 //! Must never: reach the FN with a receipt that does not add up.
 
 use super::config::{Ffd, Registration};
+use super::figures::Figures;
 use super::tags::{BAD, Place, Vat};
 use crate::fiscal_storage::document::{Body, fvln_millionths, walk};
 use kassette_wire::text::{decode_cp1251, encode_cp866, until_nul};
@@ -20,6 +21,7 @@ const ROOM: usize = 28 * 1024;
 /// One item, complete with its tags.
 #[derive(Debug, Clone)]
 struct Item {
+    department: u8,
     vat: Vat,
     sum: u64,
     tax: Option<u64>,
@@ -35,6 +37,7 @@ pub(super) struct NewItem<'a> {
     pub price: Kopecks,
     pub sum: Option<Kopecks>,
     pub vat: Vat,
+    pub department: u8,
     pub method: u8,
     pub subject: u8,
 }
@@ -44,6 +47,8 @@ pub(super) struct NewItem<'a> {
 pub(super) struct Payment {
     /// Cash, non-cash, prepayment, credit, counter-provision.
     pub sums: [u64; 5],
+    /// Cash, payment types 2 to 4, as the host named them.
+    pub types: [u64; 4],
     pub rounding: u64,
     pub tax_system: u8,
     /// VAT totals 1102 to 1107 from the host, when the register does not compute them.
@@ -148,6 +153,15 @@ impl Receipt {
         }
         self.taken_off = kopecks;
         Ok(())
+    }
+
+    /// What its operations add to the registers.
+    pub fn figures(&self) -> Figures {
+        let mut figures = Figures::default();
+        for item in &self.items {
+            figures.add_operation(item.department, item.sum, item.vat.rate, item.tax.unwrap_or(0));
+        }
+        figures
     }
 
     pub const fn place(&self) -> Place {
@@ -365,6 +379,7 @@ impl Item {
         }
         own.byte(1214, new.method).byte(1212, new.subject);
         Self {
+            department: new.department,
             vat: new.vat,
             sum,
             tax,

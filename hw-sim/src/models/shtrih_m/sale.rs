@@ -37,7 +37,7 @@ impl Device {
             Request::CloseReceipt(close) => self.close(&close, operator, now),
             Request::CancelReceipt(_) => {
                 self.own_receipt(operator)?;
-                self.receipt = None;
+                self.cancel_receipt();
                 Ok(Answer::Operator(Some(operator)))
             }
             Request::FnCancelDocument(_) => self.cancel_fn_document(),
@@ -52,12 +52,12 @@ impl Device {
             Request::OperationDiscounted(item) => self.discounted_item(&item, operator, now),
             Request::ReceiptDiscount(discount) => self.receipt_discount(&discount, operator),
             Request::CloseLegacy(CloseLegacy { payments, discount, .. }) => {
-                let [cash, others @ ..] = payments.map(Kopecks::get);
-                let sums = [cash, others.iter().sum(), 0, 0, 0];
-                self.close_legacy(sums, discount, operator, now)
+                let mut all = [Kopecks::ZERO; 16];
+                all[..4].copy_from_slice(&payments);
+                self.close_legacy(&all, discount, operator, now)
             }
             Request::CloseExtended(CloseExtended { payments, discount, .. }) => {
-                self.close_legacy(kinds_of_payment(payments), discount, operator, now)
+                self.close_legacy(&payments, discount, operator, now)
             }
             Request::CashIn(movement) => self.move_cash(movement.amount, true, operator, now),
             Request::CashOut(movement) => self.move_cash(movement.amount, false, operator, now),
@@ -104,6 +104,7 @@ impl Device {
                 return Ok(());
             }
         }
+        self.figures.forget_last();
         let time = self.local(now);
         self.storage
             .permits(Self::kind(&receipt), time, now)
@@ -127,6 +128,7 @@ impl Device {
             price: item.price,
             sum: item.sum,
             vat,
+            department: item.department,
             method: item.method,
             subject: item.subject,
         };
@@ -187,7 +189,7 @@ impl Device {
 
     fn cancel_fn_document(&mut self) -> Outcome {
         self.storage.alive().map_err(ErrorCode)?;
-        let open = self.receipt.take().is_some() | self.begun.take().is_some();
+        let open = self.cancel_receipt() | self.begun.take().is_some();
         if open {
             Ok(Answer::Done)
         } else {
@@ -202,6 +204,7 @@ impl Device {
         let host_taxes = self.tables.number(TAX_ACCRUAL) == 1;
         let payment = Payment {
             sums: kinds_of_payment(close.payments),
+            types: first_types(&close.payments),
             rounding: u64::from(close.rounding),
             tax_system: self.tax_system(close.tax_system)?,
             taxes: host_taxes.then(|| close.taxes.map(Kopecks::get)),
@@ -254,6 +257,7 @@ impl Device {
         });
         let formed = self.form(Self::kind(&receipt), body, now)?;
         self.receipt = None;
+        self.count_receipt(&receipt, payment, change);
         self.start_printing(Some(receipt.status), now);
         Ok((formed, change))
     }
@@ -264,6 +268,7 @@ impl Device {
             name: &item.text,
             thousandths: item.quantity_thousandths,
             price: item.price,
+            department: item.department,
             row: item.taxes[0],
         };
         self.old_item(&old, fresh, operator, now)?;
@@ -288,6 +293,7 @@ impl Device {
             name: until_nul(&item.text),
             thousandths: item.quantity_thousandths,
             price: item.price,
+            department: item.department,
             row: if item.taxes == 0 {
                 0
             } else {
@@ -315,6 +321,7 @@ impl Device {
             price: old.price,
             sum: None,
             vat,
+            department: old.department,
             method: 4,
             subject: 1,
         };
@@ -338,13 +345,14 @@ impl Device {
     }
 
     /// 85 and 8E: the only registered tax system. 17/1/3 = 2, which the format requires, leaves no discount.
-    fn close_legacy(&mut self, sums: [u64; 5], discount: u16, operator: u8, now: Moment) -> Outcome {
+    fn close_legacy(&mut self, payments: &[Kopecks; 16], discount: u16, operator: u8, now: Moment) -> Outcome {
         let registered = self.config.registration.tax_systems;
         if discount != 0 || registered.count_ones() != 1 {
             return Err(ErrorCode::ILLEGAL_WITH_SETTINGS);
         }
         let payment = Payment {
-            sums,
+            sums: kinds_of_payment(*payments),
+            types: first_types(payments),
             rounding: 0,
             tax_system: registered,
             taxes: None,
@@ -385,6 +393,7 @@ struct OldItem<'a> {
     name: &'a [u8],
     thousandths: u64,
     price: Kopecks,
+    department: u8,
     /// Row of table 6, 0 for none.
     row: u8,
 }
@@ -394,6 +403,10 @@ struct OldItem<'a> {
 pub(super) fn kinds_of_payment(payments: [Kopecks; 16]) -> [u64; 5] {
     let paid = payments.map(Kopecks::get);
     [paid[0], paid[1..13].iter().sum(), paid[13], paid[14], paid[15]]
+}
+
+fn first_types(payments: &[Kopecks; 16]) -> [u64; 4] {
+    std::array::from_fn(|at| payments[at].get())
 }
 
 pub(super) fn money(kopecks: u64) -> Result<Kopecks, ErrorCode> {

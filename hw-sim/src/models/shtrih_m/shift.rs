@@ -64,6 +64,8 @@ impl Device {
                 Ok(Answer::Done)
             }
             Request::XReport(_) => {
+                self.memory.x_reports = self.memory.x_reports.wrapping_add(1);
+                self.memory_changed = true;
                 self.start_printing(None, now);
                 Ok(Answer::Operator(Some(operator)))
             }

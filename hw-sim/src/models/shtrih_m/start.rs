@@ -6,7 +6,7 @@
 use super::config::Config;
 use super::device::{Device, habits};
 use super::memory::{FACTORY_BYTE_TIMEOUT, FACTORY_SPEED, Memory};
-use super::totals::DrawerCounts;
+use super::totals::{CancelCounts, DrawerCounts};
 use crate::chance::Chance;
 use crate::fiscal_storage::ledger::{LedgerError, Shelf};
 use crate::fiscal_storage::{FiscalStorage, Kind, Phase, Troubles};
@@ -80,6 +80,7 @@ pub(super) fn device(config: Config, shelf: &mut dyn Shelf, chance: Chance, now:
     let mut device = Device::new(config, storage, memory, chance);
     register_fresh(&mut device, now)?;
     agrees(&device)?;
+    device.recount();
     Ok(device)
 }
 
@@ -93,6 +94,8 @@ fn recall(config: &Config, shelf: &dyn Shelf) -> Result<Memory, StartError> {
         drawer_kopecks: 0,
         drawer_counts: DrawerCounts::default(),
         buffered_reports: 0,
+        cancelled: CancelCounts::default(),
+        x_reports: 0,
         earlier_totals: BTreeMap::new(),
         cash_documents: 0,
         port_speed: FACTORY_SPEED,

@@ -99,6 +99,7 @@ impl Register {
         let number = self.device.storage.number().to_owned();
         let config = self.device.config.clone();
         self.device.tables.registration(&config, &number);
+        self.device.recount();
         self.power_off(0, now);
         Ok(())
     }

@@ -316,7 +316,7 @@ fn the_older_commands_make_real_documents() {
     assert_eq!(bench.exchange(&sale("82")), unhex("82 00 01"));
     assert_eq!(error_of(&bench.exchange(&close)), 0x46, "the drawer is empty");
     bench.ask("88 01 00 00 00");
-    assert_eq!(bench.ask("50 01 00 00 00 20 4E 00 00 00"), "50 00 01 01 00");
+    assert_eq!(bench.ask("50 01 00 00 00 20 4E 00 00 00"), "50 00 00 01 00");
     bench.exchange(&sale("82"));
     assert_eq!(error_of(&bench.exchange(&close)), 0);
 }

@@ -67,7 +67,9 @@ pub(super) fn rule_of(command: CommandCode) -> Option<Rule> {
         C::SET_TIME | C::SET_DATE => rule(Rank::System, CLOSED | 1 << 9, false),
         C::CONFIRM_DATE => rule(Rank::System, 1 << 6, false),
         C::MONEY_REGISTER | C::OPERATION_REGISTER => rule(Rank::Any, ANY, false),
-        C::Z_REPORT | C::X_REPORT | C::BUFFER_Z_REPORT => rule(Rank::Admin, OPEN, true),
+        C::Z_REPORT | C::BUFFER_Z_REPORT => rule(Rank::Admin, OPEN, true),
+        // The matrix leaves mode 4 out; a recorded register in it gave good answers.
+        C::X_REPORT => rule(Rank::Admin, OPEN | CLOSED, true),
         // C7 and FF62 stand in no matrix: printing waits for an open receipt, the counters do too.
         C::PRINT_Z_REPORT => rule(Rank::Admin, OPEN | CLOSED, true),
         C::SYNC_SHIFT => rule(Rank::System, OPEN | CLOSED, false),

@@ -30,6 +30,7 @@ const PRINTER: [(u8, usize); 11] = [
     (0xDD, 3),
 ];
 
+const PRINT_GRAPHICS_LINE: CommandCode = CommandCode::one(0xC5);
 /// 14: settings of the exchange.
 pub(super) const SET_PORT: CommandCode = CommandCode::one(0x14);
 /// 15: reading them.
@@ -66,7 +67,12 @@ impl Device {
             if !matches!(command.to_bytes()[..], [0x28 | 0xC0 | 0xC4]) {
                 self.start_printing(None, now);
             }
-            return Ok(Answer::Raw(vec![operator]));
+            // Two recorded registers answer C5 without saying who.
+            return Ok(Answer::Raw(vec![if command == PRINT_GRAPHICS_LINE {
+                0
+            } else {
+                operator
+            }]));
         }
         match (command, rest) {
             // One port for all numbers; 10 speeds. The port of a simulator has no speed, the timeout counts.

@@ -59,8 +59,8 @@ impl Device {
             Request::CloseExtended(CloseExtended { payments, discount, .. }) => {
                 self.close_legacy(&payments, discount, operator, now)
             }
-            Request::CashIn(movement) => self.move_cash(movement.amount, true, operator, now),
-            Request::CashOut(movement) => self.move_cash(movement.amount, false, operator, now),
+            Request::CashIn(movement) => self.move_cash(movement.amount, true, now),
+            Request::CashOut(movement) => self.move_cash(movement.amount, false, now),
             _ => Err(ErrorCode::UNSUPPORTED),
         }
     }
@@ -370,7 +370,7 @@ impl Device {
         u64::try_from(all).unwrap_or(0)
     }
 
-    fn move_cash(&mut self, amount: Kopecks, inwards: bool, operator: u8, now: Moment) -> Outcome {
+    fn move_cash(&mut self, amount: Kopecks, inwards: bool, now: Moment) -> Outcome {
         if !inwards && amount.get() > self.drawer() {
             return Err(ErrorCode::NOT_ENOUGH_CASH);
         }
@@ -382,7 +382,8 @@ impl Device {
         self.memory_changed = true;
         self.start_printing(None, now);
         Ok(Answer::Cash(CashDone {
-            operator,
+            // The recorded register does not say who moved the cash.
+            operator: 0,
             document: self.memory.cash_documents,
         }))
     }

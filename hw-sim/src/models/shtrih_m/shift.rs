@@ -67,7 +67,8 @@ impl Device {
                 self.memory.x_reports = self.memory.x_reports.wrapping_add(1);
                 self.memory_changed = true;
                 self.start_printing(None, now);
-                Ok(Answer::Operator(Some(operator)))
+                // The recorded register does not say who asked.
+                Ok(Answer::Operator(Some(0)))
             }
             Request::ShiftState(_) => Ok(Answer::ShiftState(self.shift_state())),
             Request::BeginOpenShift(_) => self.begin(Kind::ShiftOpen, now),

@@ -15,7 +15,7 @@ mod old_set;
 mod readme;
 mod receipts;
 mod records;
+mod replay;
 mod service;
-mod shape;
 mod tables;
 mod totals;

@@ -13,9 +13,10 @@ use kassette_api::v1::receipt_service_client::ReceiptServiceClient;
 use kassette_api::v1::watch_receipts_response::Event;
 use kassette_api::v1::watch_start::Start;
 use kassette_api::v1::{
-    ApplyRackRequest, ApplyRackResponse, GetReceiptRequest, JobState, KeyLookup, ListReceiptsRequest,
-    ListRegistersRequest, ListSlotsRequest, RackDescription, ReceiptJob, Register, Slot, SubmitReceiptRequest,
-    SubmitReceiptResponse, WatchReceiptsRequest, WatchReceiptsResponse, WatchStart, apply_rack_request,
+    ApplyRackRequest, ApplyRackResponse, GetReceiptRequest, GetTenantStatusRequest, JobState, KeyLookup,
+    ListReceiptsRequest, ListRegistersRequest, ListSlotsRequest, RackDescription, ReceiptJob, Register, Slot,
+    SubmitReceiptRequest, SubmitReceiptResponse, WatchReceiptsRequest, WatchReceiptsResponse, WatchStart,
+    apply_rack_request,
 };
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -136,6 +137,21 @@ impl Api {
         let answer = self.wait(self.receipts().get_receipt(request))?;
         let job = answer.into_inner().receipt_job;
         job.ok_or_else(|| Status::internal("an answer without a job"))
+    }
+
+    /// How many jobs of a tenant wait for a register.
+    ///
+    /// # Errors
+    /// The daemon's status.
+    pub fn waiting(&self, inn: &str) -> Result<u64, Status> {
+        let request = GetTenantStatusRequest {
+            name: format!("tenants/{inn}"),
+        };
+        let answer = self.wait(self.receipts().get_tenant_status(request))?;
+        let status = answer.into_inner().tenant_status;
+        status
+            .map(|status| status.queue_depth)
+            .ok_or_else(|| Status::internal("an answer without a status"))
     }
 
     /// Every job of every tenant.

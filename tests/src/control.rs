@@ -42,6 +42,10 @@ pub struct Observed {
     pub last_fd: u32,
     /// Commands received since the start.
     pub exchanges: u64,
+    /// Bytes that came in since the start.
+    pub bytes_in: u64,
+    /// Bytes that went out since the start.
+    pub bytes_out: u64,
     /// Code of the last command.
     pub last_command: Option<String>,
     /// Difference of its clock to true time, seconds.

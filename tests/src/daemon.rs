@@ -28,6 +28,8 @@ pub struct DaemonSetup {
     pub locks: PathBuf,
     /// Waits for devices in percent of the documented ones.
     pub timing_percent: u32,
+    /// What is logged.
+    pub log_level: String,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +45,7 @@ impl DaemonSetup {
             folder: folder.to_owned(),
             locks: folder.join("locks"),
             timing_percent: 5,
+            log_level: "info,kassette_core=debug".to_owned(),
         }
     }
 
@@ -69,11 +72,12 @@ impl DaemonSetup {
         let text = format!(
             "[rack]\nkind = \"test\"\nid = \"T1\"\nassume_clock_synchronised = true\n\n[state]\ndir = {state}\n\n\
              [journal]\nreserve = \"1MiB\"\nfree_percent = 0\n\n[api]\nsocket = {socket}\n\n[driver]\ntiming_percent = {timing}\n\n\
-             [locks]\ndir = {locks}\n\n[log]\nlevel = \"info,kassette_core=debug\"\n\n\
+             [locks]\ndir = {locks}\n\n[log]\nlevel = \"{level}\"\n\n\
              [test]\nclock_offset_file = {offset}\n",
             state = show(&self.folder.join("state")),
             socket = show(&self.socket()),
             timing = self.timing_percent,
+            level = self.log_level,
             locks = show(&self.locks),
             offset = show(&self.clock_offset_file()),
         );

@@ -4,6 +4,7 @@
 //! Must never: be part of a shipped program.
 
 pub mod api;
+pub mod bench;
 pub mod bench_rack;
 pub mod control;
 pub mod daemon;

@@ -29,9 +29,21 @@ impl Process {
     /// # Errors
     /// The operating system's.
     pub fn spawn(name: &str, command: &mut Command, log: &Path) -> anyhow::Result<Self> {
+        Self::spawn_with(name, command, log, Stdio::null())
+    }
+
+    /// The same for a program whose standard input the caller writes.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn spawn_fed(name: &str, command: &mut Command, log: &Path) -> anyhow::Result<Self> {
+        Self::spawn_with(name, command, log, Stdio::piped())
+    }
+
+    fn spawn_with(name: &str, command: &mut Command, log: &Path, input: Stdio) -> anyhow::Result<Self> {
         let open = || File::options().create(true).append(true).open(log);
         let file = open().with_context(|| format!("log file {}", log.display()))?;
-        command.stdin(Stdio::null()).stderr(file);
+        command.stdin(input).stderr(file);
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self {
             name: name.to_owned(),

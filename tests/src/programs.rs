@@ -59,7 +59,11 @@ impl Programs {
         self.named("kassetted-faulty")
     }
 
-    fn named(&self, name: &str) -> anyhow::Result<&Path> {
+    /// A binary of this workspace by its name.
+    ///
+    /// # Errors
+    /// When cargo built no such binary.
+    pub fn named(&self, name: &str) -> anyhow::Result<&Path> {
         let path = self.found.get(name).map(PathBuf::as_path);
         path.with_context(|| format!("cargo built no binary {name}"))
     }

@@ -1,0 +1,48 @@
+//! `cargo bench-rack`: figures of the real daemon, each beside a limit that was taken in the same run.
+//!
+//! Owns: what is measured, how it is counted, and the rows that are printed.
+//! Must never: take a figure from the daemon's own words where simulator, kernel or client can be asked.
+
+pub mod commands;
+pub mod limits;
+pub mod load;
+pub mod process_cost;
+pub mod rack;
+pub mod row;
+pub mod throughput;
+
+use anyhow::bail;
+use row::{Figure, Row};
+use std::time::Duration;
+
+/// How long the runs are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// All figures within two minutes.
+    Quick,
+    /// As the targets are held against.
+    Full,
+}
+
+impl Effort {
+    const fn pick<T: Copy>(self, quick: T, full: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Full => full,
+        }
+    }
+}
+
+/// Measures a figure; `before` are the rows of this run so far.
+///
+/// # Errors
+/// When it could not be measured, and why.
+pub fn measure(figure: Figure, effort: Effort, before: &[Row]) -> anyhow::Result<Vec<Row>> {
+    let seconds = |quick, full| Duration::from_secs(effort.pick(quick, full));
+    let _ = before;
+    match figure {
+        Figure::B5 => commands::measure(),
+        Figure::B1 => throughput::receipts(effort.pick(1, 3), seconds(8, 20)),
+        Figure::B2 | Figure::B3 | Figure::B4 | Figure::B9 => bail!("it is not measured yet"),
+    }
+}

@@ -53,6 +53,10 @@ pub mod code {
     pub const OFD_STORE: u8 = 0x14;
     /// Oldest message waits for more than 30 days (FN of the first generation).
     pub const OFD_DAYS: u8 = 0x15;
+    /// No transport connection.
+    pub const NO_TRANSPORT: u8 = 0x11;
+    /// A message of the OFD cannot be taken.
+    pub const OFD_MESSAGE: u8 = 0x20;
     /// Shift longer than 24 hours.
     pub const SHIFT_AGE: u8 = 0x16;
     /// The register's clock and the FN's timer differ.
@@ -146,12 +150,12 @@ pub struct ReceiptTotals {
 }
 
 /// The OFD's answer to a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
     /// When the OFD took it, true time, milliseconds since 1970 UTC.
     pub taken_unix_ms: i64,
-    /// The OFD's sign.
-    pub sign: [u8; 18],
+    /// The OFD's sign, up to 18 bytes.
+    pub sign: Vec<u8>,
 }
 
 /// What has no ticket yet.

@@ -10,9 +10,12 @@ pub mod ledger;
 mod ledger_file;
 mod ledger_memory;
 mod limits;
+pub(crate) mod ofd_message;
+mod ofd_queue;
 mod storage;
 
 pub use facts::{Draft, Formed, Generation, Habits, Kind, Queue, ReceiptTotals, Shift, Status, Ticket, Troubles, code};
+pub use ofd_queue::{KeptTicket, Relay};
 pub use storage::FiscalStorage;
 
 use serde::{Deserialize, Serialize};

@@ -5,29 +5,18 @@
 
 use super::counters::Counters;
 use super::document::{Body, find_number, find_text};
-use super::facts::{
-    Draft, Formed, Generation, Habits, Kind, Queue, ReceiptTotals, Shift, Status, Ticket, Troubles, code,
-};
+use super::facts::{Draft, Formed, Generation, Habits, Kind, ReceiptTotals, Shift, Status, Troubles, code};
 use super::ledger::{LedgerError, LedgerStore, Record};
+use super::ofd_queue::{Relay, Unsent};
 use super::{FnConfig, Phase};
 use crate::moment::Moment;
 use kassette_wire::value::LocalTime;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 
-/// How long the simulated OFD takes to answer a document when it is up.
-const OFD_DELAY_MS: i64 = 1_000;
 pub(super) const DAY_MS: i64 = 86_400_000;
 /// Full documents can be read this long; short records stay (`shtrih-m` 3.7, `fn-ffd-ofd` B.1).
 const FULL_DOCUMENT_MS: i64 = 30 * DAY_MS;
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Unsent {
-    fd: u32,
-    kind: u8,
-    time: u32,
-    made_ms: i64,
-}
 
 /// A fiscal storage unit.
 pub struct FiscalStorage {
@@ -45,9 +34,11 @@ pub struct FiscalStorage {
     pub(super) rnm: String,
     /// What is wrong with it on purpose.
     pub troubles: Troubles,
+    /// The exchange through the host.
+    pub relay: Relay,
 }
 
-fn local(time: u32) -> Option<LocalTime> {
+pub(super) fn local(time: u32) -> Option<LocalTime> {
     LocalTime::from_unix_as_local(time).ok()
 }
 
@@ -61,6 +52,7 @@ impl FiscalStorage {
         habits: Habits,
         ledger: Box<dyn LedgerStore>,
         troubles: Troubles,
+        relay: Relay,
     ) -> Result<Self, LedgerError> {
         // A working FN begins with its registration report: until that stands it is only ready.
         let fresh = ledger.last_fd() == 0 && unit.phase as u8 >= Phase::Fiscal as u8;
@@ -79,12 +71,14 @@ impl FiscalStorage {
             inn: String::new(),
             rnm: String::new(),
             troubles,
+            relay,
         };
         for fd in 1..=storage.ledger.last_fd() {
             if let Some(record) = storage.ledger.read(fd)? {
                 storage.note(&record);
             }
         }
+        storage.drop_delivered();
         Ok(storage)
     }
 
@@ -121,28 +115,8 @@ impl FiscalStorage {
         self.life_counters.add(record.kind, &record.tlv);
         self.last_time = time;
         self.timer = time.map(|t| (t, record.made_unix_ms));
-        self.unsent.push_back(Unsent {
-            fd: record.fd,
-            kind: record.kind,
-            time: record.time,
-            made_ms: record.made_unix_ms,
-        });
+        self.unsent.push_back(Unsent::of(record));
         self.take_tickets(record.made_unix_ms);
-    }
-
-    /// Drops from the queue what the OFD has answered by this true time.
-    pub(super) fn take_tickets(&mut self, now_ms: i64) {
-        let until = self
-            .troubles
-            .ofd_down_since_ms
-            .map_or(now_ms, |since| since.min(now_ms));
-        while self.unsent.front().is_some_and(|d| d.made_ms + OFD_DELAY_MS <= until) {
-            let taken = self.unsent.pop_front();
-            // The ticket of its closing is the last thing an FN waits for (A.3).
-            if taken.is_some_and(|d| d.kind == Kind::Closing as u8) {
-                self.phase = Phase::Archive;
-            }
-        }
     }
 
     /// Number of this FN, without padding.
@@ -258,44 +232,6 @@ impl FiscalStorage {
 
     pub(super) fn oldest_unsent_ms(&self, now: Moment) -> Option<i64> {
         self.unsent.front().map(|d| now.unix_ms - d.made_ms)
-    }
-
-    /// Documents without a ticket.
-    pub fn queue(&mut self, now: Moment) -> Queue {
-        self.take_tickets(now.unix_ms);
-        Queue {
-            length: u16::try_from(self.unsent.len()).unwrap_or(u16::MAX),
-            first_fd: self.unsent.front().map_or(0, |d| d.fd),
-            first_time: self.unsent.front().and_then(|d| local(d.time)),
-        }
-    }
-
-    /// Whether the OFD has answered a document.
-    pub fn has_ticket(&mut self, fd: u32, now: Moment) -> bool {
-        self.take_tickets(now.unix_ms);
-        self.unsent.front().is_none_or(|d| fd < d.fd)
-    }
-
-    /// The ticket of a document. Its time is that of an OFD that was up all the time.
-    ///
-    /// # Errors
-    /// As [`Self::record`], 08h also without a ticket.
-    pub fn ticket(&mut self, fd: u32, now: Moment) -> Result<Ticket, u8> {
-        let record = self.record(fd)?;
-        if !self.has_ticket(fd, now) {
-            return Err(code::NO_DATA);
-        }
-        let hash = Sha256::new_with_prefix(b"ticket").chain_update(&record.tlv).finalize();
-        Ok(Ticket {
-            taken_unix_ms: record.made_unix_ms + OFD_DELAY_MS,
-            sign: std::array::from_fn(|at| hash[at]),
-        })
-    }
-
-    /// Tickets stop (`true`) or come again.
-    pub fn set_ofd_down(&mut self, down: bool, now: Moment) {
-        self.take_tickets(now.unix_ms);
-        self.troubles.ofd_down_since_ms = down.then_some(now.unix_ms);
     }
 
     /// Makes a document: when this returns `Ok` it stands in the ledger, when it returns an error there is none.

@@ -15,6 +15,7 @@ mod old_set;
 mod readme;
 mod receipts;
 mod records;
+mod relay;
 mod replay;
 mod service;
 mod tables;

@@ -112,6 +112,11 @@ pub(super) fn rule_of(command: CommandCode) -> Option<Rule> {
         | C::OPEN_DOCUMENT
         | C::READ_DOCUMENT
         | C::OFD_STATUS
+        | C::OFD_BUFFER
+        | C::READ_OFD_BLOCK
+        | C::BEGIN_OFD_ANSWER
+        | C::WRITE_OFD_BLOCK
+        | C::SEND_LONG_TLV
         | C::UNCONFIRMED_COUNT
         | C::FN_RESOURCE
         | C::FN_TICKET

@@ -6,6 +6,7 @@
 use super::access::{Rule, rule_of};
 use super::clock::Clock;
 use super::config::{Config, Ffd};
+use super::exchange::ExchangeBuffer;
 use super::figures::ShiftFigures;
 use super::memory::Memory;
 use super::receipt::Receipt;
@@ -65,6 +66,7 @@ pub(super) struct Device {
     pub chance: Chance,
     pub receipt: Option<Receipt>,
     pub figures: ShiftFigures,
+    pub exchange: ExchangeBuffer,
     pub begun: Option<Begun>,
     pub reading: Option<VecDeque<Vec<u8>>>,
     pub date_to_confirm: Option<DmyDate>,
@@ -91,6 +93,7 @@ impl Device {
             chance,
             receipt: None,
             figures: ShiftFigures::default(),
+            exchange: ExchangeBuffer::default(),
             begun: None,
             reading: None,
             date_to_confirm: None,
@@ -117,6 +120,7 @@ impl Device {
         self.receipt = None;
         self.begun = None;
         self.reading = None;
+        self.exchange = ExchangeBuffer::default();
         self.date_to_confirm = None;
         self.print = None;
         self.reboot = false;
@@ -419,6 +423,11 @@ impl Device {
             R::FnTicket(_) | R::RegistrationByNumber(_) | R::RegistrationReportTag(_) | R::RegistrationTag(_) => {
                 self.fn_archive(&request, now)
             }
+            R::OfdBuffer(_) => self.ofd_buffer(now),
+            R::ReadOfdBlock(asked) => self.read_block(&asked),
+            R::BeginOfdAnswer(asked) => self.begin_write(&asked),
+            R::WriteOfdBlock(asked) => self.write_block(&asked, now),
+            R::SendLongTlv(_) => self.send_long_tlv(),
             R::ServicePing(_) => Ok(Answer::Service(Vec::new())),
             R::LifetimeTotals(_) => self.lifetime_totals(),
             R::ResetTables(_) => self.reset_tables(now),

@@ -50,7 +50,7 @@ impl Device {
         ofd_clock.correct();
         let parts = TicketParts {
             time: Some(ofd_clock.local(taken).whole_minute()),
-            sign: ticket.sign.to_vec(),
+            sign: ticket.sign,
             fd,
         };
         let body = parts.encode().map_err(|_| ErrorCode(code::FAILURE))?;

@@ -18,8 +18,9 @@ use kassette_wire::shtrih::{
 const FLAGS_WITH_PAPER: u16 = 0x02B2;
 /// Receipt roll and receipt sensor.
 const PAPER_FLAGS: u16 = 0x0082;
-/// Bits of F7 (3.1): 13 cutter, 36 6B, 43 FN, 49 6B extended, 50 extended answers.
-const MODEL_FLAGS: u64 = 1 << 13 | 1 << 36 | 1 << 43 | 1 << 49 | 1 << 50;
+/// Bits of F7 (3.1): 13 cutter, 36 6B, 43 FN, 44 exchange with the OFD through the host, 49 6B extended, 50 extended
+/// answers.
+const MODEL_FLAGS: u64 = 1 << 13 | 1 << 36 | 1 << 43 | 1 << 44 | 1 << 49 | 1 << 50;
 /// Behind the flags, as a Retail-01F of 2018 (captures: LEN 35): font widths, graphics line, digits of INN, RNM, long
 /// RNM and long serial, passwords 0 and 30, no Bluetooth, tax accrual in field 14, commands up to 255 bytes, graphics
 /// 40, 64 and 512 lines, FN table 18, OFD table 19.
@@ -197,7 +198,7 @@ impl Device {
                 self.keep_clock();
                 Ok(Answer::Done)
             }
-            Request::WriteTable(write) => self.write_table(&write),
+            Request::WriteTable(write) => self.write_table(&write, now),
             Request::ReadTable(read) => {
                 if read.cell.table == EXCHANGE_TABLE {
                     self.show_exchange(now);
@@ -213,10 +214,11 @@ impl Device {
         }
     }
 
-    fn write_table(&mut self, write: &WriteTable) -> Outcome {
+    fn write_table(&mut self, write: &WriteTable, now: Moment) -> Outcome {
         let kept = self.tables.write(write.cell, &write.value, self.storage.shift().open)?;
         self.memory.keep_cell(write.cell, kept);
         self.memory_changed = true;
+        self.follow_tables(now);
         Ok(Answer::Done)
     }
 

@@ -4,7 +4,7 @@
 //! Must never: hold an open document; that is lost with the power.
 
 use super::totals::{CancelCounts, DrawerCounts};
-use crate::fiscal_storage::{FnConfig, Troubles};
+use crate::fiscal_storage::{FnConfig, Relay, Troubles};
 use kassette_wire::shtrih::TableCell;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,6 +35,9 @@ pub(super) struct Memory {
     /// Z-reports that C6 put into the buffer and C7 has not printed.
     #[serde(default)]
     pub buffered_reports: u16,
+    /// The exchange with the OFD through the host; it belongs to the FN that is in.
+    #[serde(default)]
+    pub relay: Relay,
     /// Receipts that were cancelled.
     #[serde(default)]
     pub cancelled: CancelCounts,

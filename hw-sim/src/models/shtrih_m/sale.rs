@@ -167,7 +167,7 @@ impl Device {
     }
 
     /// FF0C goes, whoever sends it (drivers send it with rank 30 into a cashier's receipt), to the open receipt or the begun report; without either the FN has no document to take it.
-    fn document_tags(&mut self, tlv: &[u8]) -> Outcome {
+    pub(super) fn document_tags(&mut self, tlv: &[u8]) -> Outcome {
         let (ffd, generation) = (self.config.ffd, self.generation());
         self.storage.alive().map_err(ErrorCode)?;
         if let Some(begun) = &mut self.begun {

@@ -9,7 +9,7 @@ use super::memory::{FACTORY_BYTE_TIMEOUT, FACTORY_SPEED, Memory};
 use super::totals::{CancelCounts, DrawerCounts};
 use crate::chance::Chance;
 use crate::fiscal_storage::ledger::{LedgerError, Shelf};
-use crate::fiscal_storage::{FiscalStorage, Kind, Phase, Troubles};
+use crate::fiscal_storage::{FiscalStorage, Kind, Phase, Relay, Troubles};
 use crate::moment::Moment;
 use kassette_wire::value::{Inn, RegisterSerial, Rnm};
 use std::collections::BTreeMap;
@@ -76,11 +76,18 @@ pub(super) fn device(config: Config, shelf: &mut dyn Shelf, chance: Chance, now:
     check(&config)?;
     let memory = recall(&config, shelf)?;
     let ledger = shelf.ledger(&memory.fn_unit.number)?;
-    let storage = FiscalStorage::open(memory.fn_unit.clone(), habits(&config), ledger, memory.troubles)?;
+    let storage = FiscalStorage::open(
+        memory.fn_unit.clone(),
+        habits(&config),
+        ledger,
+        memory.troubles,
+        memory.relay.clone(),
+    )?;
     let mut device = Device::new(config, storage, memory, chance);
     register_fresh(&mut device, now)?;
     agrees(&device)?;
     device.recount();
+    device.follow_tables(now);
     Ok(device)
 }
 
@@ -94,6 +101,7 @@ fn recall(config: &Config, shelf: &dyn Shelf) -> Result<Memory, StartError> {
         drawer_kopecks: 0,
         drawer_counts: DrawerCounts::default(),
         buffered_reports: 0,
+        relay: Relay::default(),
         cancelled: CancelCounts::default(),
         x_reports: 0,
         earlier_totals: BTreeMap::new(),
@@ -115,6 +123,7 @@ fn recall(config: &Config, shelf: &dyn Shelf) -> Result<Memory, StartError> {
         named_fn: fresh.named_fn,
         fn_unit: fresh.fn_unit,
         troubles: fresh.troubles,
+        relay: fresh.relay,
         ..kept
     })
 }

@@ -9,7 +9,7 @@ use super::memory::Memory;
 use super::register::{Hang, Register, Stage};
 use super::start;
 use crate::faults::{FaultError, FaultKind};
-use crate::fiscal_storage::{FiscalStorage, FnConfig, Troubles};
+use crate::fiscal_storage::{FiscalStorage, FnConfig, Relay, Troubles};
 use crate::machine::Output;
 use crate::moment::Moment;
 use std::time::Duration;
@@ -83,7 +83,8 @@ impl Register {
         let failed = |error: &dyn std::fmt::Display| FaultError::Fn(error.to_string());
         let ledger = self.shelf.ledger(&unit.number).map_err(|e| failed(&e))?;
         let habits = habits(&self.device.config);
-        let storage = FiscalStorage::open(unit.clone(), habits, ledger, Troubles::default()).map_err(|e| failed(&e))?;
+        let storage = FiscalStorage::open(unit.clone(), habits, ledger, Troubles::default(), Relay::default())
+            .map_err(|e| failed(&e))?;
         let old = std::mem::replace(&mut self.device.storage, storage);
         if let Err(error) = start::register_fresh(&mut self.device, now) {
             self.device.storage = old;
@@ -94,12 +95,14 @@ impl Register {
         self.device.memory = Memory {
             fn_unit: unit,
             troubles: Troubles::default(),
+            relay: Relay::default(),
             ..self.device.memory.clone()
         };
         let number = self.device.storage.number().to_owned();
         let config = self.device.config.clone();
         self.device.tables.registration(&config, &number);
         self.device.recount();
+        self.device.follow_tables(now);
         self.power_off(0, now);
         Ok(())
     }

@@ -100,6 +100,7 @@ pub fn slot(index: usize, port: &str) -> SlotDescription {
         label: format!("R{}-S{:02}", index / 16 + 1, index % 16 + 1),
         port: Some(at),
         baud: None,
+        link: 0,
     }
 }
 

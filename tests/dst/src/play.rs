@@ -43,6 +43,10 @@ pub struct Setting {
     pub registers: u32,
     /// Value of `timing` in the rack file.
     pub timing: &'static str,
+    /// `pty` or `tcp`.
+    pub link: &'static str,
+    /// Registers that have numbered frames.
+    pub v2: bool,
     /// More lines for every register of the rack file.
     pub extra: String,
     /// First letters of FN numbers.
@@ -59,6 +63,8 @@ impl Setting {
             seed,
             registers,
             timing: "\"realistic\"",
+            link: "pty",
+            v2: false,
             extra: String::new(),
             fn_prefix: "9999",
             ttl_s: 86_400,
@@ -72,17 +78,30 @@ impl Setting {
         self
     }
 
+    /// Registers on the network, or not; with numbered frames, or without.
+    #[must_use]
+    pub fn linked(mut self, link: &'static str, v2: bool) -> Self {
+        (self.link, self.v2) = (link, v2);
+        self
+    }
+
     fn file(&self) -> RackFile {
+        let switches = if self.v2 { "\nswitches = { link_v2 = true }" } else { "" };
         let wish = Generated {
             registers: self.registers,
             tenants: vec![TENANT.to_owned()],
             timing: self.timing.to_owned(),
             seed: self.seed,
-            extra: self.extra.clone(),
+            link: self.link.to_owned(),
+            extra: format!("{}{switches}", self.extra),
             fn_prefix: self.fn_prefix.to_owned(),
             ..Generated::default()
         };
-        generate(&wish).parse().expect("a generated rack file is good")
+        let mut file: RackFile = generate(&wish).parse().expect("a generated rack file is good");
+        for entry in &mut file.registers {
+            entry.port.clone_from(&entry.config.serial);
+        }
+        file
     }
 }
 
@@ -178,13 +197,18 @@ fn folder() -> TempDir {
 }
 
 fn plan_of(setting: &Setting, file: &RackFile) -> RackPlan {
-    let spare = (0..file.registers.len()).map(|at| (format!("Z{at}"), format!("/sim/spare{at}")));
+    let address = |name: &str| match setting.link {
+        "tcp" => format!("tcp:{name}:7778"),
+        _ => format!("/sim/{name}"),
+    };
+    let spare = (0..file.registers.len()).map(|at| (format!("Z{at}"), address(&Play::spare(at))));
     let own = file.registers.iter().enumerate();
-    let own = own.map(|(at, entry)| (format!("S{at}"), format!("/sim/{}", entry.config.serial)));
+    let own = own.map(|(at, entry)| (format!("S{at}"), address(&entry.config.serial)));
     let slots = own.chain(spare).map(|(label, port)| SlotPlan {
         label,
         port,
         baud: None,
+        link: None,
     });
     let registers = file.registers.iter().map(|entry| RegisterPlan {
         vendor: "shtrih-m".into(),

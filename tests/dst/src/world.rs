@@ -295,10 +295,17 @@ impl World {
     fn show_ports(&self) {
         let there = self.0.bench.ports();
         let allowed = lock(&self.0.allowed).clone();
+        let mut ports = lock(&self.0.ports);
         let map: BTreeMap<PortAddress, PortPresence> = allowed
             .into_iter()
             .filter_map(|address| {
-                let generation = *there.get(name_of(&address)?)?;
+                let now = there.get(name_of(&address)).copied();
+                let before = ports.0.get(&address).map(|presence| presence.generation);
+                let generation = match address {
+                    PortAddress::Serial(_) => now?,
+                    // Only a connection can tell whether somebody is at a network address.
+                    PortAddress::Tcp(_) => now.or(before).unwrap_or(0),
+                };
                 Some((
                     address,
                     PortPresence {
@@ -308,7 +315,6 @@ impl World {
                 ))
             })
             .collect();
-        let mut ports = lock(&self.0.ports);
         if *ports.0 != map {
             ports.0 = Arc::new(map);
             let (known, watchers) = &*ports;
@@ -319,11 +325,11 @@ impl World {
     }
 }
 
-/// The simulator's name of a port: the path below `/sim/`.
-fn name_of(address: &PortAddress) -> Option<&str> {
+/// The simulator's name of a port: the path below `/sim/`, or the host of a network address.
+fn name_of(address: &PortAddress) -> &str {
     match address {
-        PortAddress::Serial(path) => path.strip_prefix("/sim/"),
-        PortAddress::Tcp(_) => None,
+        PortAddress::Serial(path) => path.strip_prefix("/sim/").unwrap_or_default(),
+        PortAddress::Tcp(target) => target.split(':').next().unwrap_or_default(),
     }
 }
 
@@ -426,31 +432,42 @@ impl PortSource for World {
     }
 
     async fn open(&self, address: &PortAddress, generation: u64) -> Result<Box<dyn Port>, PortError> {
-        let gone = || PortError::Gone(address.clone());
-        let name = name_of(address).ok_or_else(gone)?;
+        let network = matches!(address, PortAddress::Tcp(_));
+        let name = name_of(address);
+        let generation = match network {
+            true => self.0.bench.ports().get(name).copied().unwrap_or(generation),
+            false => generation,
+        };
         let port = self.0.bench.open(name, generation).map_err(|error| match error {
             MemoryError::Busy(_) => PortError::Busy(address.clone()),
-            _ => gone(),
+            _ if network => PortError::Refused {
+                address: address.clone(),
+                reason: "no connection".to_owned(),
+            },
+            _ => PortError::Gone(address.clone()),
         })?;
-        Ok(Box::new(SimulatedPort(port)))
+        Ok(Box::new(SimulatedPort { port, network }))
     }
 }
 
-struct SimulatedPort(MemoryPort);
+struct SimulatedPort {
+    port: MemoryPort,
+    network: bool,
+}
 
 #[async_trait]
 impl Port for SimulatedPort {
     async fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        Ok(self.0.read(buffer).await)
+        Ok(self.port.read(buffer).await)
     }
 
     async fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         let gone = |_| std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-        self.0.write(bytes).await.map_err(gone)
+        self.port.write(bytes).await.map_err(gone)
     }
 
     async fn discard(&mut self) -> std::io::Result<()> {
-        self.0.discard();
+        self.port.discard();
         Ok(())
     }
 
@@ -459,7 +476,7 @@ impl Port for SimulatedPort {
     }
 
     fn shared_medium(&self) -> bool {
-        false
+        self.network
     }
 }
 

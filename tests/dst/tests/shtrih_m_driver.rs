@@ -8,6 +8,7 @@
 use async_trait::async_trait;
 use kassette_core::domain::attempt::{About, KeyPlace, Made, ReceiptOrder};
 use kassette_core::domain::device::{Activity, Ffd};
+use kassette_core::domain::plan::LinkChoice;
 use kassette_core::drivers::{DocumentRead, Driver, connect};
 use kassette_core::exchange::DriverTiming;
 use kassette_core::parts::{FaultPoints, NoFaults, Port};
@@ -126,6 +127,7 @@ impl World {
             port,
             FaultPoints::new(Arc::new(NoFaults)),
             DriverTiming::default(),
+            LinkChoice::Auto,
         )
     }
 

@@ -67,6 +67,20 @@ pub struct SlotPlan {
     /// Speed of a true serial line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baud: Option<u32>,
+    /// Which low level may be spoken; absent: what the register says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkChoice>,
+}
+
+/// Which low levels of a vendor's protocol may be used behind a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkChoice {
+    /// What the register says: numbered frames (v2) where it has them and nobody spoke v1 to it first.
+    #[default]
+    Auto,
+    /// v1 alone: nothing of v2 is ever sent.
+    V1,
 }
 
 /// An adopted register.
@@ -133,6 +147,8 @@ pub struct CheckedSlot {
     pub port: PortAddress,
     /// Speed of a true serial line.
     pub baud: Option<u32>,
+    /// Which low level may be spoken.
+    pub link: LinkChoice,
 }
 
 /// An adoption: this register, with this FN, issues receipts of this tenant.
@@ -308,7 +324,11 @@ impl RackPlan {
             if !ports.insert(port.clone()) {
                 check.fail(path, format!("{port} stands in two slots"));
             }
-            let checked = CheckedSlot { port, baud: slot.baud };
+            let checked = CheckedSlot {
+                port,
+                baud: slot.baud,
+                link: slot.link.unwrap_or_default(),
+            };
             if plan.slots.insert(slot.label.clone(), checked).is_some() {
                 check.fail(format!("slot[{at}].label"), format!("{} is named twice", slot.label));
             }

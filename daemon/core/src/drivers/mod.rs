@@ -5,6 +5,7 @@
 
 use crate::domain::attempt::{Made, ReceiptOrder};
 use crate::domain::device::{FnResource, Identity, Registration, Status};
+use crate::domain::plan::LinkChoice;
 use crate::exchange::DriverTiming;
 use crate::parts::{FaultPoints, Port};
 use async_trait::async_trait;
@@ -174,9 +175,15 @@ pub trait Driver: Send {
 }
 
 /// The driver of a vendor on an open port: the one table of vendors.
-pub fn connect(vendor: Vendor, port: Box<dyn Port>, faults: FaultPoints, timing: DriverTiming) -> Box<dyn Driver> {
+pub fn connect(
+    vendor: Vendor,
+    port: Box<dyn Port>,
+    faults: FaultPoints,
+    timing: DriverTiming,
+    link: LinkChoice,
+) -> Box<dyn Driver> {
     match vendor {
-        Vendor::ShtrihM => Box::new(shtrih_m::ShtrihM::new(port, faults, timing)),
+        Vendor::ShtrihM => Box::new(shtrih_m::ShtrihM::new(port, faults, timing, link)),
     }
 }
 

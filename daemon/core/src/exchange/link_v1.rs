@@ -4,12 +4,11 @@
 //! Must never: take another command's answer for ours, send a frame twice unless told that it is harmless, wait
 //! without end.
 
-use super::{Care, DriverTiming, ExchangeFailure};
-use crate::parts::Port;
+use super::line::Line;
+use super::{Care, DriverTiming, ExchangeFailure, answers, garbled};
 use kassette_wire::link::shtrih_v1::{ACK, ENQ, Event, FrameScanner, NAK, TCP_STRAY, encode_frame};
-use std::collections::VecDeque;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 /// Wait for ACK or NAK to a frame, and for the reply to ENQ (`shtrih-m` 1.2: 100 to 1000 ms, J 1000; captures: ACK
 /// after 1 to 18 ms).
@@ -17,11 +16,6 @@ const TURN_WAIT: Duration = Duration::from_millis(1000);
 /// Wait for the next byte inside an answer. The register's own inter-byte timeout is 50 to 100 ms; a USB bridge may hold
 /// bytes longer, so the host is more patient.
 const BYTE_WAIT: Duration = Duration::from_millis(500);
-/// Silence that shows that a noisy line has calmed down (`shtrih-m` 1.2: "drain input, pause 50–100 ms").
-const QUIET: Duration = Duration::from_millis(100);
-/// Wait for the bytes of an ENQ, a frame or an ACK to be taken by the port: a frame of 258 bytes takes 1.1 s at 2400
-/// baud, the slowest speed of the protocol.
-const WRITE_WAIT: Duration = Duration::from_secs(5);
 /// ENQ sent before the link counts as dead (J 10).
 const MAX_ENQ: u32 = 10;
 /// Times one frame is sent, where sending it again is harmless.
@@ -46,19 +40,18 @@ const BUSY_WAIT: Duration = Duration::from_secs(30);
 
 /// What emptying the link found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Resynced {
+pub(super) struct Resynced {
     /// ENQ sent.
-    pub enqs: u32,
+    pub(super) enqs: u32,
     /// Answers of earlier commands that were acknowledged and dropped.
-    pub dropped: u32,
+    pub(super) dropped: u32,
 }
 
 /// One register's link.
-pub struct LinkV1 {
-    port: Box<dyn Port>,
+pub(super) struct LinkV1 {
+    line: Line,
     timing: DriverTiming,
     scanner: FrameScanner,
-    inbox: VecDeque<u8>,
     clean: bool,
     /// How long the command that was given up may keep the register busy.
     unfinished: Duration,
@@ -89,19 +82,14 @@ impl Tally {
     }
 }
 
-const fn garbled(what: &'static str) -> ExchangeFailure {
-    ExchangeFailure::Garbled { sent: true, what }
-}
-
 impl LinkV1 {
     /// A link on an open port. The first exchange begins with ENQ: nothing is known of what went before.
     #[must_use]
-    pub fn new(port: Box<dyn Port>, timing: DriverTiming) -> Self {
+    pub(super) fn new(line: Line, timing: DriverTiming) -> Self {
         Self {
-            port,
+            line,
             timing,
             scanner: FrameScanner::new(),
-            inbox: VecDeque::new(),
             clean: false,
             unfinished: timing.wait(BUSY_WAIT),
         }
@@ -109,8 +97,8 @@ impl LinkV1 {
 
     /// Whether another host may reach the same register beside us.
     #[must_use]
-    pub fn shared_medium(&self) -> bool {
-        self.port.shared_medium()
+    pub(super) fn shared_medium(&self) -> bool {
+        self.line.shared_medium()
     }
 
     /// Sends a payload (command code and what follows) and returns the payload of its answer, command code first.
@@ -120,10 +108,15 @@ impl LinkV1 {
     ///
     /// # Errors
     /// [`ExchangeFailure`]; after it the link is emptied before the next command.
-    pub async fn exchange(&mut self, payload: &[u8], wait: Duration, care: Care) -> Result<Vec<u8>, ExchangeFailure> {
+    pub(super) async fn exchange(
+        &mut self,
+        payload: &[u8],
+        wait: Duration,
+        care: Care,
+    ) -> Result<Vec<u8>, ExchangeFailure> {
         let frame = encode_frame(payload).map_err(|e| ExchangeFailure::NoFrame(e.to_string()))?;
         if !self.clean {
-            if care == Care::Inside {
+            if care.is_inside() {
                 return Err(ExchangeFailure::Unclean);
             }
             self.resync().await?;
@@ -132,13 +125,13 @@ impl LinkV1 {
         // Also when this future is dropped half way, the next exchange must find the link unclean.
         self.clean = false;
         self.unfinished = wait.max(self.timing.wait(BUSY_WAIT));
-        self.inbox.clear();
+        self.line.forget();
         self.scanner.reset();
         let mut tally = Tally::default();
         self.send_frame(&frame, care, &mut tally).await?;
         let answer = self.answer(payload, wait, &mut tally).await?;
         // The answer is ours even if its acknowledgement is lost; the link is then unclean, no more.
-        self.clean = self.write(&[ACK], false).await.is_ok();
+        self.clean = self.line.write(&[ACK], false).await.is_ok();
         Ok(answer)
     }
 
@@ -147,12 +140,11 @@ impl LinkV1 {
     ///
     /// # Errors
     /// [`ExchangeFailure::NoLink`], [`ExchangeFailure::StillBusy`], [`ExchangeFailure::Garbled`] or a gone port.
-    pub async fn resync(&mut self) -> Result<Resynced, ExchangeFailure> {
+    pub(super) async fn resync(&mut self) -> Result<Resynced, ExchangeFailure> {
         self.clean = false;
         let limit = self.unfinished + self.timing.turn(TURN_WAIT) * MAX_ENQ;
         let end = Instant::now() + limit;
-        self.discard().await?;
-        self.inbox.clear();
+        self.line.discard().await?;
         self.scanner.reset();
         let mut found = Resynced::default();
         let mut unheard = 0;
@@ -162,7 +154,7 @@ impl LinkV1 {
                 return Err(ExchangeFailure::StillBusy { waited: limit });
             }
             found.enqs += 1;
-            self.write(&[ENQ], false).await?;
+            self.line.write(&[ENQ], false).await?;
             match self.reply_to_enq(end).await? {
                 EnqReply::Idle => {
                     if unheard > 0 {
@@ -188,7 +180,7 @@ impl LinkV1 {
                 what: "no reply to ENQ in the noise",
             }
         } else {
-            ExchangeFailure::NoLink { enqs: found.enqs }
+            ExchangeFailure::NoLink { asked: found.enqs }
         })
     }
 }
@@ -217,7 +209,7 @@ impl LinkV1 {
                 // A frame without ACK before it: an answer that was on its way when the line was emptied.
                 Heard::Event(Event::Frame(_)) if strays < MAX_NOISE => {
                     strays += LONGEST_FRAME;
-                    self.write(&[ACK], false).await?;
+                    self.line.write(&[ACK], false).await?;
                 }
                 Heard::Event(Event::Stray(TCP_STRAY)) if strays < MAX_NOISE => strays += 1,
                 Heard::Event(_) | Heard::Cut => return Ok(EnqReply::Noise),
@@ -233,12 +225,12 @@ impl LinkV1 {
         loop {
             match self.hear(until, false).await? {
                 Heard::Event(Event::Frame(_)) => {
-                    self.write(&[ACK], false).await?;
+                    self.line.write(&[ACK], false).await?;
                     return Ok(true);
                 }
                 Heard::Event(Event::BadLrc) | Heard::Cut => {
                     self.calm().await?;
-                    self.write(&[NAK], false).await?;
+                    self.line.write(&[NAK], false).await?;
                     return Ok(false);
                 }
                 Heard::Event(_) if noise < MAX_NOISE => noise += 1,
@@ -253,7 +245,7 @@ impl LinkV1 {
         let mut times = 0;
         loop {
             times += 1;
-            self.write(frame, true).await?;
+            self.line.write(frame, true).await?;
             if self.acknowledged(Instant::now() + turn, tally).await? {
                 return Ok(());
             }
@@ -319,7 +311,7 @@ impl LinkV1 {
         if tally.stale > MAX_STALE {
             return Err(ExchangeFailure::StaleOnly { count: tally.stale });
         }
-        self.write(&[ACK], true).await
+        self.line.write(&[ACK], true).await
     }
 
     /// A damaged answer: NAK makes the register keep it, ENQ makes it send it again. The command itself is not sent.
@@ -329,8 +321,8 @@ impl LinkV1 {
             return Err(garbled("the answer came damaged"));
         }
         self.calm().await.map_err(sent)?;
-        self.write(&[NAK], true).await?;
-        self.write(&[ENQ], true).await?;
+        self.line.write(&[NAK], true).await?;
+        self.line.write(&[ENQ], true).await?;
         match self.reply_to_enq(end).await.map_err(sent)? {
             EnqReply::Idle => Err(garbled("the damaged answer was not kept")),
             EnqReply::Busy | EnqReply::Noise => Ok(()),
@@ -338,29 +330,16 @@ impl LinkV1 {
         }
     }
 
-    /// Reads and drops until the line is quiet, at most [`MAX_NOISE`] bytes and no longer than a turn of the line.
+    /// Reads and drops until the line is quiet, no longer than a turn of the line.
     async fn calm(&mut self) -> Result<(), ExchangeFailure> {
-        self.inbox.clear();
         self.scanner.reset();
-        let mut dropped = 0;
-        let mut buffer = [0; 64];
-        let end = Instant::now() + self.timing.turn(TURN_WAIT);
-        while dropped < MAX_NOISE && Instant::now() < end {
-            match timeout_at(Instant::now() + QUIET, self.port.read(&mut buffer)).await {
-                Err(_) => return Ok(()),
-                Ok(Ok(0)) => return Err(end_of_stream(false)),
-                Ok(Ok(count)) => dropped += u32::try_from(count).unwrap_or(MAX_NOISE),
-                Ok(Err(error)) => return Err(gone(&error, false)),
-            }
-        }
-        Ok(())
+        self.line.calm(self.timing.turn(TURN_WAIT)).await
     }
 
     /// The next thing on the line, at latest at `until`.
     async fn hear(&mut self, until: Instant, sent: bool) -> Result<Heard, ExchangeFailure> {
-        let mut buffer = [0; 512];
         loop {
-            while let Some(byte) = self.inbox.pop_front() {
+            while let Some(byte) = self.line.pop() {
                 if let Some(event) = self.scanner.push(byte) {
                     return Ok(Heard::Event(event));
                 }
@@ -371,67 +350,15 @@ impl LinkV1 {
             } else {
                 until
             };
-            match timeout_at(limit, self.port.read(&mut buffer)).await {
-                Err(_) if inside => {
-                    self.scanner.reset();
-                    return Ok(Heard::Cut);
-                }
-                Err(_) => return Ok(Heard::Silence),
-                Ok(Ok(0)) => return Err(end_of_stream(sent)),
-                Ok(Ok(count)) => self.inbox.extend(buffer.iter().take(count)),
-                Ok(Err(error)) => return Err(gone(&error, sent)),
+            if self.line.fill(limit, sent).await? {
+                continue;
             }
+            if inside {
+                self.scanner.reset();
+                return Ok(Heard::Cut);
+            }
+            return Ok(Heard::Silence);
         }
-    }
-
-    async fn discard(&mut self) -> Result<(), ExchangeFailure> {
-        match timeout_at(Instant::now() + WRITE_WAIT, self.port.discard()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(gone(&error, false)),
-            Err(_) => Err(ExchangeFailure::Stuck {
-                sent: false,
-                waited: WRITE_WAIT,
-            }),
-        }
-    }
-
-    async fn write(&mut self, bytes: &[u8], sent: bool) -> Result<(), ExchangeFailure> {
-        match timeout_at(Instant::now() + WRITE_WAIT, self.port.write_all(bytes)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(gone(&error, sent)),
-            Err(_) => Err(ExchangeFailure::Stuck {
-                sent,
-                waited: WRITE_WAIT,
-            }),
-        }
-    }
-}
-
-/// Whether a payload can be the answer to `sent`: the same code, or the one-byte echo of a model that has no two-byte
-/// commands (captures: `FF 37`, two bytes where a two-byte code would need three).
-fn answers(sent: &[u8], payload: &[u8]) -> bool {
-    match sent {
-        [prefix @ (0xFF | 0xFE), second, ..] => match payload {
-            [first, _] => first == prefix,
-            [first, echo, _, ..] => first == prefix && echo == second,
-            _ => false,
-        },
-        [code, ..] => payload.len() >= 2 && payload.first() == Some(code),
-        [] => false,
-    }
-}
-
-fn gone(error: &std::io::Error, sent: bool) -> ExchangeFailure {
-    ExchangeFailure::PortGone {
-        sent,
-        reason: error.to_string(),
-    }
-}
-
-fn end_of_stream(sent: bool) -> ExchangeFailure {
-    ExchangeFailure::PortGone {
-        sent,
-        reason: "end of stream".to_owned(),
     }
 }
 

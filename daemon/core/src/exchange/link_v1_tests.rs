@@ -3,8 +3,10 @@
 //! Owns: the tests of `link_v1`.
 //! Must never: wait for real time.
 
+use super::line::Line;
+use super::link_v1::LinkV1;
 use super::script::{Played, frame, script};
-use super::{Care, DriverTiming, ExchangeFailure, LinkV1};
+use super::{Care, DriverTiming, ExchangeFailure};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -15,7 +17,7 @@ const WAIT: Duration = Duration::from_secs(3);
 
 fn link(text: &str) -> (LinkV1, Played) {
     let (port, played) = script(text);
-    (LinkV1::new(port, DriverTiming::DOCUMENTED), played)
+    (LinkV1::new(Line::new(port), DriverTiming::DOCUMENTED), played)
 }
 
 /// The outcome of one exchange of 10, with all of the script played.
@@ -163,7 +165,7 @@ async fn a_dead_register_is_left_after_ten_enq() {
     let failure = link.exchange(&REQUEST, WAIT, Care::Once).await.unwrap_err();
     assert_eq!(
         (&failure, failure.may_have_run()),
-        (&ExchangeFailure::NoLink { enqs: 10 }, false)
+        (&ExchangeFailure::NoLink { asked: 10 }, false)
     );
     assert_eq!(played.sent(), [0x05; 10]);
     assert_eq!(start.elapsed(), Duration::from_secs(10));

@@ -3,14 +3,21 @@
 //! Owns: the port of one register between open and close.
 //! Must never: know what a command means, or send a command again on its own.
 
+mod line;
+mod link;
+#[cfg(test)]
+mod link_tests;
 mod link_v1;
 #[cfg(test)]
 mod link_v1_tests;
+mod link_v2;
+#[cfg(test)]
+mod link_v2_tests;
 #[cfg(test)]
 pub(crate) mod script;
 mod timing;
 
-pub use link_v1::{LinkV1, Resynced};
+pub use link::Link;
 pub use timing::DriverTiming;
 
 use kassette_wire::codes::Code;
@@ -25,8 +32,18 @@ pub enum Care {
     Read,
     /// Sent once. The link may be emptied before it: what stands before a document, and single commands.
     Once,
-    /// Sent once, and only if the exchange before it ended cleanly: inside a document (design section 5).
+    /// Only if the exchange before it ended cleanly: inside a document (design section 5). Sent once; on a link whose
+    /// register counts commands, a frame that it says it did not take may go out again under its number.
     Inside,
+    /// As [`Care::Inside`], and sent once on every link: what makes the document (`exactly-once` C7).
+    Closing,
+}
+
+impl Care {
+    /// Whether the exchange stands inside a document.
+    const fn is_inside(self) -> bool {
+        matches!(self, Self::Inside | Self::Closing)
+    }
 }
 
 /// Why an exchange gave no answer. Whether the command may have been carried out is [`ExchangeFailure::may_have_run`].
@@ -48,11 +65,11 @@ pub enum ExchangeFailure {
         /// How long we waited.
         waited: Duration,
     },
-    /// Nothing came back to any ENQ; the command was not sent.
-    #[error("no reply to {enqs} ENQ")]
+    /// Nothing came back to any call; the command was not sent.
+    #[error("no reply to {asked} calls")]
     NoLink {
         /// How many were sent.
-        enqs: u32,
+        asked: u32,
     },
     /// Every ENQ is answered by "busy", or the kept answers do not end; the command was not sent.
     #[error("the register was still busy after {waited:?}")]
@@ -69,8 +86,8 @@ pub enum ExchangeFailure {
         /// How long we waited.
         waited: Duration,
     },
-    /// The frame was acknowledged, no answer came in time.
-    #[error("no answer within {waited:?} after the acknowledgement")]
+    /// The frame was sent, and acknowledged where the link does that; no answer came in time.
+    #[error("no answer within {waited:?}")]
     NoAnswer {
         /// How long we waited.
         waited: Duration,
@@ -95,6 +112,16 @@ pub enum ExchangeFailure {
         /// How many.
         count: u32,
     },
+    /// The register counts its commands otherwise than we do: it was restarted, or another program speaks to it.
+    #[error(
+        "the register counts {theirs} commands where this is the {ours}th: it was restarted or spoken to by others"
+    )]
+    OutOfStep {
+        /// Number of our command.
+        ours: u16,
+        /// Number of the register's last answer.
+        theirs: u16,
+    },
     /// The payload has no frame (empty or too long); the command was not sent.
     #[error("the command has no frame: {0}")]
     NoFrame(String),
@@ -108,7 +135,11 @@ impl ExchangeFailure {
         match self {
             Self::PortGone { sent, .. } | Self::Stuck { sent, .. } | Self::Garbled { sent, .. } => *sent,
             Self::NoLink { .. } | Self::StillBusy { .. } | Self::Unclean | Self::NoFrame(_) => false,
-            Self::NotAcked { .. } | Self::NoAnswer { .. } | Self::RefusedFrame { .. } | Self::StaleOnly { .. } => true,
+            Self::NotAcked { .. }
+            | Self::NoAnswer { .. }
+            | Self::RefusedFrame { .. }
+            | Self::StaleOnly { .. }
+            | Self::OutOfStep { .. } => true,
         }
     }
 
@@ -127,10 +158,31 @@ impl ExchangeFailure {
                 Code::RegisterSilent
             }
             Self::StillBusy { .. } => Code::RegisterBusy,
-            Self::Unclean | Self::Garbled { .. } | Self::RefusedFrame { .. } | Self::StaleOnly { .. } => {
-                Code::RegisterGarbled
-            }
+            Self::Unclean
+            | Self::Garbled { .. }
+            | Self::RefusedFrame { .. }
+            | Self::StaleOnly { .. }
+            | Self::OutOfStep { .. } => Code::RegisterGarbled,
             Self::NoFrame(_) => Code::InternalFault,
         }
+    }
+}
+
+/// What came back after the command was sent is not the protocol.
+const fn garbled(what: &'static str) -> ExchangeFailure {
+    ExchangeFailure::Garbled { sent: true, what }
+}
+
+/// Whether a payload can be the answer to `sent`: the same code, or the one-byte echo of a model that has no two-byte
+/// commands (captures: `FF 37`, two bytes where a two-byte code would need three).
+fn answers(sent: &[u8], payload: &[u8]) -> bool {
+    match sent {
+        [prefix @ (0xFF | 0xFE), second, ..] => match payload {
+            [first, _] => first == prefix,
+            [first, echo, _, ..] => first == prefix && echo == second,
+            _ => false,
+        },
+        [code, ..] => payload.len() >= 2 && payload.first() == Some(code),
+        [] => false,
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! `> HEX` the host sends exactly this; `< HEX` the device sends this; `ask HEX` the host sends a frame with this payload
 //! and gets ACK; `say HEX` the device sends a frame with this payload and gets ACK; `enq` the host sends ENQ and gets
-//! NAK; `wait MS` the device does nothing for that long; `eof` the stream ends; `flood HEX` the device sends this without
+//! NAK; `ask2 NUMBER HEX` and `say2 NUMBER HEX` are a frame of link v2 with that number (hexadecimal), one way each; `wait MS` the device does nothing for that long; `eof` the stream ends; `flood HEX` the device sends this without
 //! end and takes anything; `drip MS` the device sends a byte 02 each time, without end, and takes anything; `silent` the
 //! device takes anything and says nothing. `#` begins a comment.
 
@@ -65,6 +65,29 @@ pub(crate) fn frame(payload: &[u8]) -> Vec<u8> {
     [&[0x02, length], payload, &[lrc]].concat()
 }
 
+/// A v2 frame around a number and a payload, computed here and not by the codec under test.
+pub(crate) fn frame2(number: u16, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len() + 2).unwrap();
+    let mut plain = [&length.to_le_bytes(), &number.to_le_bytes(), payload].concat();
+    let crc = plain.iter().fold(0xFFFF_u16, |crc, byte| {
+        (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| {
+            if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 }
+        })
+    });
+    plain.extend(crc.to_le_bytes());
+    let stuffed = plain.into_iter().flat_map(|byte| match byte {
+        0x8F => vec![0x9F, 0x81],
+        0x9F => vec![0x9F, 0x83],
+        byte => vec![byte],
+    });
+    [0x8F].into_iter().chain(stuffed).collect()
+}
+
+fn numbered(rest: &str) -> Vec<u8> {
+    let (number, payload) = rest.split_once(' ').unwrap();
+    frame2(u16::from_str_radix(number, 16).unwrap(), &hex(payload))
+}
+
 /// Bytes of a text of hexadecimal digits; spaces count for nothing.
 pub(crate) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
@@ -94,6 +117,8 @@ fn steps_of(line: &str) -> Vec<Step> {
         "<" => vec![Step::Device(hex(rest))],
         "ask" => vec![Step::Host(frame(&hex(rest))), Step::Device(vec![0x06])],
         "say" => vec![Step::Device(frame(&hex(rest))), Step::Host(vec![0x06])],
+        "ask2" => vec![Step::Host(numbered(rest))],
+        "say2" => vec![Step::Device(numbered(rest))],
         "enq" => vec![Step::Host(vec![0x05]), Step::Device(vec![0x15])],
         "wait" => vec![Step::Wait(rest.parse().unwrap())],
         "eof" => vec![Step::Eof],

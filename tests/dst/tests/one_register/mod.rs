@@ -9,6 +9,7 @@
 use async_trait::async_trait;
 use kassette_core::domain::attempt::{KeyPlace, Made, ReceiptOrder};
 use kassette_core::domain::device::Activity;
+use kassette_core::domain::plan::LinkChoice;
 use kassette_core::drivers::{Driver, connect};
 use kassette_core::exchange::DriverTiming;
 use kassette_core::parts::{FaultPoints, NoFaults, Port};
@@ -131,6 +132,7 @@ impl World {
             port,
             FaultPoints::new(Arc::new(NoFaults)),
             DriverTiming::default(),
+            LinkChoice::Auto,
         )
     }
 

@@ -6,7 +6,7 @@
 use super::refusals;
 use super::times::answer_wait;
 use crate::drivers::DriverError;
-use crate::exchange::{Care, ExchangeFailure, LinkV1};
+use crate::exchange::{Care, ExchangeFailure, Link};
 use kassette_wire::codes::Code;
 use kassette_wire::shtrih::{Answer, AnswerFrame, CommandCode, ErrorCode, Password, ReadTable, Request, TableCell};
 
@@ -83,7 +83,7 @@ pub(super) fn link_text(failure: &ExchangeFailure) -> String {
 
 /// A register one can ask.
 pub(super) struct Conversation {
-    pub(super) link: LinkV1,
+    pub(super) link: Link,
 }
 
 impl Conversation {

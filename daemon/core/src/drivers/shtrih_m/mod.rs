@@ -1,4 +1,4 @@
-//! Registers that speak the Shtrih-M protocol over link v1. See README.md beside this file.
+//! Registers that speak the Shtrih-M protocol over link v1 or v2. See README.md beside this file.
 //!
 //! Owns: everything that is Shtrih-M's alone: commands, states, codes, quirks.
 //! Must never: know the journal or a job's history; repeat anything inside a document.
@@ -22,7 +22,8 @@ mod times;
 use super::{DocumentRead, Driver, DriverError};
 use crate::domain::attempt::{Made, ReceiptOrder};
 use crate::domain::device::{FnResource, Identity, Registration, Status};
-use crate::exchange::{Care, DriverTiming, LinkV1};
+use crate::domain::plan::LinkChoice;
+use crate::exchange::{Care, DriverTiming, Link};
 use crate::parts::{FaultPoints, Port};
 use async_trait::async_trait;
 use conversation::Conversation;
@@ -50,10 +51,10 @@ pub struct ShtrihM {
 impl ShtrihM {
     /// A driver on an open port. Nothing is sent before it is asked something.
     #[must_use]
-    pub fn new(port: Box<dyn Port>, faults: FaultPoints, timing: DriverTiming) -> Self {
+    pub fn new(port: Box<dyn Port>, faults: FaultPoints, timing: DriverTiming, link: LinkChoice) -> Self {
         Self {
             talk: Conversation {
-                link: LinkV1::new(port, timing),
+                link: Link::new(port, timing, link),
             },
             timing,
             faults,
@@ -66,8 +67,8 @@ impl ShtrihM {
     /// Empties the link; the failure as that of the status request which follows.
     async fn empty_link(&mut self) -> Result<(), DriverError> {
         let emptied = self.talk.link.resync().await;
-        emptied.map(|_| ()).map_err(|failure| DriverError::Link {
-            command: "ENQ".to_owned(),
+        emptied.map_err(|failure| DriverError::Link {
+            command: "the call before a command".to_owned(),
             code: failure.code(),
             text: conversation::link_text(&failure),
             port_gone: failure.port_gone(),

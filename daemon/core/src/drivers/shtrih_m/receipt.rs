@@ -7,6 +7,8 @@
 //! What becomes of each step if the reply never comes, the power goes, or the device returns under another name. In every
 //! row the walk ends at once with [`Made::Broken`]; the actor drains the link, identifies the register by its serial
 //! and FN on whatever port it is found, waits for idle, cancels what is open, and reads the FN's last number.
+//! A link that counts commands (v2) first asks for a lost answer itself, within the connection, and never sends FF45 again
+//! (`exchange/link_v2.rs`); the table is what holds when that did not help.
 //!
 //! | step | reply never comes | power of the register goes | device returns under another name |
 //! | --- | --- | --- | --- |
@@ -369,7 +371,7 @@ impl ShtrihM {
         self.faults.reach(Point::ClosingBefore).await;
         match self
             .talk
-            .ask(close, Care::Inside, |answer| pick!(answer, CloseReceipt))
+            .ask(close, Care::Closing, |answer| pick!(answer, CloseReceipt))
             .await
         {
             Ok(done) => {

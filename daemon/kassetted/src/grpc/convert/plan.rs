@@ -10,8 +10,8 @@ use kassette_api::v1;
 use kassette_api::v1::client_description::Identity;
 use kassette_api::v1::slot_description::Port;
 use kassette_core::domain::plan::{
-    ChangeAction, DEFAULT_QUEUE_MAX, DEFAULT_TTL_S, DEFAULT_ZONE, PlanChange, PlanError, RackPlan, RegisterPlan,
-    SlotPlan, TenantPlan,
+    ChangeAction, DEFAULT_QUEUE_MAX, DEFAULT_TTL_S, DEFAULT_ZONE, LinkChoice, PlanChange, PlanError, RackPlan,
+    RegisterPlan, SlotPlan, TenantPlan,
 };
 use kassette_core::domain::snapshot::RackKind;
 
@@ -137,10 +137,19 @@ fn slot(findings: &mut Findings, index: usize, given: v1::SlotDescription) -> Sl
             String::new()
         }
     };
+    let link = match v1::LinkLevel::try_from(given.link) {
+        Ok(v1::LinkLevel::Unspecified) => None,
+        Ok(v1::LinkLevel::V1) => Some(LinkChoice::V1),
+        Err(_) => {
+            unknown_value(findings, &RACK.element("slots", index).field("link"), given.link);
+            None
+        }
+    };
     SlotPlan {
         label: given.label,
         port,
         baud: given.baud,
+        link,
     }
 }
 
@@ -275,6 +284,11 @@ fn shown_slot(slot: &SlotPlan) -> v1::SlotDescription {
         label: slot.label.clone(),
         port: Some(port),
         baud: slot.baud,
+        link: match slot.link.unwrap_or_default() {
+            LinkChoice::Auto => v1::LinkLevel::Unspecified,
+            LinkChoice::V1 => v1::LinkLevel::V1,
+        }
+        .into(),
     }
 }
 
@@ -334,6 +348,7 @@ mod tests {
         label = "R1-S01"
         port = "/dev/pts/3"
         baud = 115200
+        link = "v1"
         [[slot]]
         label = "R1-S02"
         port = "tcp:10.0.0.5:7778"

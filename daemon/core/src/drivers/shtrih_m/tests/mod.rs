@@ -9,6 +9,7 @@ mod turning;
 
 use super::ShtrihM;
 use crate::domain::attempt::{KeyPlace, ReceiptOrder};
+use crate::domain::plan::LinkChoice;
 use crate::exchange::DriverTiming;
 use crate::exchange::script::{Played, script};
 use crate::parts::{FaultPoints, Faults, Point, Reach};
@@ -50,7 +51,7 @@ fn bench(text: &str) -> Bench {
     let passed = Arc::new(Passed::default());
     let faults = FaultPoints::new(Arc::clone(&passed) as Arc<dyn Faults>);
     Bench {
-        driver: ShtrihM::new(port, faults, DriverTiming::default()),
+        driver: ShtrihM::new(port, faults, DriverTiming::default(), LinkChoice::V1),
         played,
         passed,
     }

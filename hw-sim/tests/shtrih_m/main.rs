@@ -10,6 +10,7 @@ mod fn_rules;
 mod golden;
 mod link;
 mod link_v2;
+mod matrix;
 mod modes;
 mod old_set;
 mod readme;

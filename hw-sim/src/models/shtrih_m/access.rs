@@ -125,6 +125,13 @@ pub(super) fn rule_of(command: CommandCode) -> Option<Rule> {
         | C::REGISTRATION_TAG
         | C::SHIFT_STATE => rule(Rank::System, ANY, false),
         printer::SET_PORT | printer::READ_PORT => rule(Rank::System, ANY, false),
+        // Cutting and feeding wait for an open receipt; graphics are for modes 2, 4, 8 and 9.
+        C::CUT_PAPER | C::FEED_PAPER => rule(Rank::Any, ANY & !RECEIPT & !(1 << 10), true),
+        C::LOAD_GRAPHICS
+        | C::PRINT_GRAPHICS
+        | C::PRINT_EXTENDED_GRAPHICS
+        | C::LOAD_EXTENDED_GRAPHICS
+        | C::PRINT_DOTS => rule(Rank::Any, FIRST | RECEIPT | 1 << 9, true),
         other if printer::is_printer(other) => rule(Rank::Any, ANY, true),
         _ => return None,
     })

@@ -18,6 +18,7 @@ import expected
 import tlv
 
 RECEIPT_KINDS = (3, 31, 4, 41)
+REGISTRATION_KINDS = (1, 11)
 
 
 def tags_of(pairs):
@@ -72,8 +73,8 @@ def compare_key(job_key, wanted, there, say):
     return set()
 
 
-def compare_identity(job, row, there, say):
-    wanted = {1018: job["inn"], 1040: row["fd"], 1041: row["fn"], 1209: 4}
+def compare_identity(job, row, ffd, there, say):
+    wanted = {1018: job["inn"], 1040: row["fd"], 1041: row["fn"], 1209: ffd}
     for tag, one in wanted.items():
         if there.get(tag) != [one]:
             say(f"tag {tag} is {there.get(tag)}, it must be {one!r}")
@@ -82,14 +83,14 @@ def compare_identity(job, row, there, say):
         say(f"tag 1077 is {sign.hex()}, the fiscal sign is {row['fp']}")
 
 
-def compare_document(job, row, say):
+def compare_document(job, row, ffd, say):
     code, pairs = tlv.document(bytes.fromhex(row["tlv"]))
     if code != row["kind"]:
         say(f"the document says code {code}, its line {row['kind']}")
     there = tags_of(pairs)
-    wanted, items = expected.receipt(job["receipt"])
+    wanted, items = expected.receipt(job["receipt"], ffd)
     key_tags = compare_key(job["job_key"], wanted, there, say)
-    compare_identity(job, row, there, say)
+    compare_identity(job, row, ffd, there, say)
     if (row["fn"], row["fd"], row["fp"]) != (job["fn"], job["fd"], job["fp"]):
         say(f"reported were {job['fn']}/{job['fd']}/{job['fp']}")
     for tag, one in wanted.items():
@@ -114,8 +115,19 @@ def keys_in(row):
     return set(there.get(1192, []) + inner)
 
 
+def formats(rows):
+    """The format of each FN's documents, as tag 1209 of its last registration says."""
+    found = {}
+    for row in sorted(rows, key=lambda row: row["fd"]):
+        if row["kind"] in REGISTRATION_KINDS:
+            _, pairs = tlv.document(bytes.fromhex(row["tlv"]))
+            found[row["fn"]] = dict(pairs)[1209]
+    return found
+
+
 def compare_all(jobs, rows, say):
     """Every job with its document; how many were compared."""
+    registered = formats(rows)
     receipts = [row for row in rows if row["kind"] in RECEIPT_KINDS]
     keys = [(row, keys_in(row)) for row in receipts]
     explained = set()
@@ -131,7 +143,8 @@ def compare_all(jobs, rows, say):
         for row in own:
             explained.add((row["fn"], row["fd"]))
             try:
-                compare_document(job, row, lambda text, job=job, row=row: say(job, row, text))
+                ffd = registered.get(row["fn"], expected.FFD_1_2)
+                compare_document(job, row, ffd, lambda text, job=job, row=row: say(job, row, text))
             except (tlv.Damaged, expected.Unreadable) as why:
                 say(job, row, str(why))
             compared += 1

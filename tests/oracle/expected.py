@@ -47,13 +47,20 @@ PAYMENTS = {
     "credit_kopecks": 1216,
     "counter_provision_kopecks": 1217,
 }
+# Formats by tag 1209.
+FFD_1_05, FFD_1_2 = 2, 4
+# Tags that only one format has (fn-ffd-ofd C.4). Of the two forms of the measure each format takes its own, and the
+# internet flag of FFD 1.05 is the registration's 1108; anything else without a place must not be asked for.
+ONLY_1_2 = {1125, 2108}
+ONLY_1_05 = {1197}
+
 # Fields that are no tag of the document.
 NO_TAG = {"form", "ffd_version", "marking_policy", "items", "payments", "total_kopecks", "vat_totals", "buyer",
           "user_attribute"}
 NO_TAG_ITEM = {"reference", "wholesale"}
 NO_TAG_PAYMENTS = {"cash_tendered_kopecks"}
 
-# What a register adds to a receipt of FFD 1.2 by itself, and why. Nothing else may be there.
+# What a register adds to a receipt by itself, and why. Nothing else may be there.
 ADDED = {
     1009: "settlement address of the registration",
     1012: "time of the document",
@@ -117,9 +124,15 @@ def fields(table, given, ignored, where):
     return found
 
 
-def item(given):
+def of_format(tags, ffd):
+    """Without the tags that the format has no place for."""
+    absent = ONLY_1_2 if ffd == FFD_1_05 else ONLY_1_05
+    return {tag: one for tag, one in tags.items() if tag not in absent}
+
+
+def item(given, ffd=FFD_1_2):
     """The tags of an item; the VAT that a client computed is compared with the register's like any other."""
-    tags = fields(ITEM, given, NO_TAG_ITEM, "item")
+    tags = of_format(fields(ITEM, given, NO_TAG_ITEM, "item"), ffd)
     if tags.get(1200) == 0 and tags.get(1199) in (5, 6):
         # An item at 0 % or without VAT has no sum of VAT on its document; a stated 0 says the same.
         del tags[1200]
@@ -128,13 +141,13 @@ def item(given):
     return tags
 
 
-def receipt(given):
+def receipt(given, ffd=FFD_1_2):
     """The tags of the document but its items, and the tags of each item."""
-    tags = fields(RECEIPT, given, NO_TAG, "receipt")
+    tags = of_format(fields(RECEIPT, given, NO_TAG, "receipt"), ffd)
     if tags.get(1125) == 0:
         # The flag is put on a document only when it is set.
         del tags[1125]
-    items = [item(one) for one in given.get("items", [])]
+    items = [item(one, ffd) for one in given.get("items", [])]
     payments = given.get("payments", {})
     unknown = set(payments) - set(PAYMENTS) - NO_TAG_PAYMENTS
     if unknown:

@@ -4,6 +4,8 @@ import unittest
 
 import compare
 import expected
+import import_2020
+import receipts_2020
 import tlv
 
 
@@ -120,6 +122,86 @@ class Comparing(unittest.TestCase):
     def test_an_absent_amount_is_rounded_half_up(self):
         one = {"name": "x", "price_kopecks": "333", "quantity_millionths": "1500000"}
         self.assertEqual(expected.item(one)[1043], 500)
+
+
+LINE = {"operation_1054": 1, "taxation_1055": 1, "items": [{"name": "Чай", "price_kopecks": 12200, "quantity": "1",
+        "sum_kopecks": 12200, "vat_1199": 1, "method_1214": 4, "subject_1212": 1, "measure_1197": "шт."}],
+        "total_1020_kopecks": 12200, "cash_1031_kopecks": 0, "ecash_1081_kopecks": 12200, "date": "2020-09-14"}
+
+
+def line(item=None, **changes):
+    """The line above with changes, and with changes of its item; None takes a field away."""
+    made = {**LINE, **changes, "items": [{**LINE["items"][0], **(item or {})}]}
+    made["items"][0] = {name: one for name, one in made["items"][0].items() if one is not None}
+    return made
+
+
+def judged(receipts, answers):
+    """The differences, the jobs and the refusals by rule."""
+    found = []
+    jobs, refused = import_2020.judge(receipts, answers, "7704358518", found.append)
+    return found, jobs, dict(refused)
+
+
+ACCEPTED = {"state": "COMPLETED", "job": "tenants/7704358518/receipts/K1",
+            "document": {"fn": "9999078900000001", "fd": 7, "fp": 99}}
+
+
+def refusal(*rules, code="RECEIPT_INVALID"):
+    return {"refused": {"code": code, "text": "", "violations": [{"rule": rule} for rule in rules]}}
+
+
+class Importing(unittest.TestCase):
+    """Receipts of 2020: the oracle's own mapping and its own reading of the rules."""
+
+    def test_a_lawful_line_becomes_the_request_that_stands_in_the_document(self):
+        self.assertEqual(receipts_2020.broken(LINE), {})
+        found, jobs, _ = judged([LINE], {1: ACCEPTED})
+        self.assertEqual(found + differences(jobs, [document()]), [])
+
+    def test_the_mapping_changes_rates_and_fills_what_is_absent_and_nothing_else(self):
+        made = receipts_2020.request(line({"method_1214": 3, "vat_1199": 2}))["items"][0]
+        self.assertEqual((made["vat_rate"], made["payment_method"], made["item_kind"]), (4, 3, 1))
+        made = receipts_2020.request(line({"vat_1199": None, "method_1214": None, "subject_1212": None},
+                                          vat_totals_kopecks={"ndsCalculated20": 1}))["items"][0]
+        self.assertEqual((made["vat_rate"], made["payment_method"], made["item_kind"]), (12, 1, 10))
+        returned = receipts_2020.request(line(operation_1054=2))["items"][0]
+        self.assertEqual(returned["vat_rate"], 1)
+
+    def test_each_broken_rule_is_found(self):
+        cases = {
+            "R9": line(taxation_1055=8), "R11": line({"name": " "}), "R13": line({"price_kopecks": 12100}),
+            "R15": line(total_1020_kopecks=12199), "R16": line(ecash_1081_kopecks=1), "R17": line(cash_1031_kopecks=1),
+            "R18": line({"vat_1199": None}), "R20": line({"vat_1199": 3}),
+            "R21": line({"method_1214": 3, "subject_1212": 4}),
+            "C7-1200": line({"vat_1199": 5, "vat_sum_1200_kopecks": 12200}),
+        }
+        for rule, one in cases.items():
+            self.assertIn(rule, receipts_2020.broken(one))
+
+    def test_a_false_refusal_a_false_acceptance_and_a_missing_answer_are_seen(self):
+        self.assertIn("refused by R9", judged([LINE], {1: refusal("R9")})[0][0])
+        self.assertIn("without a rule", judged([LINE], {1: refusal(code="KEY_CONFLICT")})[0][0])
+        self.assertIn("breaks R17", judged([line(cash_1031_kopecks=1, ecash_1081_kopecks=12199)], {1: ACCEPTED})[0][0])
+        self.assertIn("no answer", judged([LINE], {})[0][0])
+        self.assertIn("EXPIRED", judged([LINE], {1: dict(ACCEPTED, state="EXPIRED")})[0][0])
+        true = judged([line(taxation_1055=8)], {1: refusal("R9")})
+        self.assertEqual((true[0], true[2]), ([], {"R9": 1}))
+
+    def test_a_format_has_its_own_tags(self):
+        asked = {"measure": 0, "unit_name": "шт.", "name": "x", "price_kopecks": 1, "quantity_millionths": 1_000_000}
+        tags = {ffd: set(expected.item(asked, ffd)) for ffd in (2, 4)}
+        self.assertEqual((tags[2] - tags[4], tags[4] - tags[2]), ({1197}, {2108}))
+        flagged = {"internet_settlement": True}
+        self.assertNotIn(1125, expected.receipt(flagged, 2)[0])
+        self.assertIn(1125, expected.receipt(flagged, 4)[0])
+
+    def test_a_document_of_another_format_than_its_fns_registration_is_seen(self):
+        registered = {"fn": "9999078900000001", "fd": 1, "fp": 1, "kind": 1,
+                      "tlv": tag(1, tag(1209, b"\x02")).hex()}
+        found = differences([job()], [registered, document()])
+        self.assertIn("tag 1209 is [4], it must be 2", found)
+        self.assertIn("item 0: tag 2108 = [0] was not asked for", found)
 
 
 if __name__ == "__main__":

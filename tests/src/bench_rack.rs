@@ -14,6 +14,8 @@ pub struct BenchRegister {
     pub fn_number: String,
     /// Taxpayer.
     pub inn: String,
+    /// Format of its documents, `1.2` or `1.05`.
+    pub ffd: String,
     /// Value of `timing` as TOML.
     pub timing: String,
     /// `pty` or `tcp`.
@@ -38,6 +40,7 @@ impl BenchRegister {
             serial: format!("{n:012}"),
             fn_number: format!("9999{n:012}"),
             inn: inn.to_owned(),
+            ffd: "1.2".to_owned(),
             timing: "\"instant\"".to_owned(),
             link: "pty".to_owned(),
             registration: OF_A_DATACENTER.to_owned(),
@@ -71,9 +74,9 @@ pub fn rack_file(seed: u64, registers: &[BenchRegister]) -> String {
         let _ = write!(
             text,
             "\n[[register]]\nvendor = \"shtrih-m\"\nmodel = \"РИТЕЙЛ-01Ф\"\nserial = \"{}\"\ninn = \"{}\"\n\
-             link = \"{}\"\ntiming = {}\nfn = {{ number = \"{}\", expiry = \"2028-11-22\" }}\n\
+             ffd = \"{}\"\nlink = \"{}\"\ntiming = {}\nfn = {{ number = \"{}\", expiry = \"2028-11-22\" }}\n\
              switches = {}\nregistration = {}\n",
-            one.serial, one.inn, one.link, one.timing, one.fn_number, one.switches, one.registration,
+            one.serial, one.inn, one.ffd, one.link, one.timing, one.fn_number, one.switches, one.registration,
         );
     }
     text

@@ -21,6 +21,8 @@ pub const TRY_LATER: u8 = 75;
 /// The caller has no right to it (`EX_NOPERM`).
 pub const NO_RIGHT: u8 = 77;
 
+const REPEAT: &str = "Repeat the command as it was: a receipt under the same key is never made twice.";
+
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub struct Failure {
@@ -52,6 +54,26 @@ impl Failure {
         let next = "Start it ('systemctl start kassetted', or 'kassetted run'), or name its socket with --socket or \
                     KASSETTE_SOCKET.";
         Self::plain(CANNOT_TELL, format!("no daemon answers at {place}: {why}"), next)
+    }
+
+    /// The person at the keyboard ended it.
+    pub fn interrupted() -> Self {
+        Self::plain(TRY_LATER, "interrupted", REPEAT)
+    }
+
+    /// The daemon had no place for a receipt for so long.
+    pub fn no_place(patience: std::time::Duration) -> Self {
+        let what = format!(
+            "for {} s the daemon had no place for another receipt",
+            patience.as_secs()
+        );
+        Self::plain(TRY_LATER, what, REPEAT)
+    }
+
+    /// With the lines of a file that it is about.
+    pub fn with_lines(mut self, lines: Vec<String>) -> Self {
+        self.violations = lines;
+        self
     }
 
     fn plain(exit: u8, what: impl Display, next: &str) -> Self {
@@ -166,7 +188,8 @@ fn broken(status: &tonic::Status) -> String {
     cause.to_string()
 }
 
-fn exit_of(code: Code) -> u8 {
+/// The exit code of a code of ours.
+pub fn exit_of(code: Code) -> u8 {
     match tonic::Code::from_i32(i32::from(code.class().number())) {
         tonic::Code::Ok => DONE,
         tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => NO_RIGHT,

@@ -84,7 +84,11 @@ pub fn receipt(line: &str, day: Date) -> Result<Receipt, MapError> {
     let mut changed = BTreeSet::new();
     let mut items = Vec::with_capacity(line.items.len());
     for old in line.items {
-        items.push(item(old, &rates, &mut changed)?);
+        items.push(Item {
+            // 1057 of the whole receipt has no place in FFD 1.2; each item may carry it in both formats.
+            agent_sign: line.agent_1057,
+            ..item(old, &rates, &mut changed)?
+        });
     }
     let kept = totals.into_iter().filter(|(rate, _)| !changed.contains(rate));
     Ok(Receipt {
@@ -99,7 +103,6 @@ pub fn receipt(line: &str, day: Date) -> Result<Receipt, MapError> {
         }),
         vat_totals: totals_message(kept),
         internet_settlement: line.internet_1125.map(|flag| flag != 0),
-        agent_sign: line.agent_1057,
         buyer: line.buyer_1008.map(|contact| Buyer {
             contact: Some(contact),
             ..Buyer::default()
@@ -140,6 +143,7 @@ fn item(old: LineItem, rates: &Rates, changed: &mut BTreeSet<u32>) -> Result<Ite
         quantity_millionths: Some(quantity),
         amount_kopecks: Some(kopecks(old.sum_kopecks)?),
         measure: Some(measure(old.measure_1197.as_deref(), quantity)),
+        unit_name: old.measure_1197,
         vat_rate: rate,
         vat_kopecks: vat.map(kopecks).transpose()?,
         payment_method: Some(method),
@@ -301,6 +305,8 @@ mod tests {
             quantity_millionths: new.quantity_millionths,
             amount_kopecks: new.amount_kopecks,
             measure: new.measure,
+            unit_name: old.get("measure_1197").map(|text| text.as_str().unwrap().to_owned()),
+            agent_sign: new.agent_sign,
             vat_rate: new.vat_rate,
             vat_kopecks: vat,
             payment_method: new.payment_method,
@@ -326,7 +332,6 @@ mod tests {
             let paid = new.payments.unwrap();
             assert_eq!(paid.cash_kopecks, number(&old, "cash_1031_kopecks"), "{what}");
             assert_eq!(paid.noncash_kopecks, number(&old, "ecash_1081_kopecks"), "{what}");
-            assert_eq!(new.agent_sign.map(i64::from), number(&old, "agent_1057"), "{what}");
             assert_eq!(
                 new.internet_settlement.map(i64::from),
                 number(&old, "internet_1125"),
@@ -338,10 +343,12 @@ mod tests {
                 old.get("buyer_1008").and_then(Value::as_str),
                 "{what}"
             );
+            let agent = number(&old, "agent_1057");
             let olds = old["items"].as_array().unwrap();
             assert_eq!(olds.len(), new.items.len(), "{what}");
             for (old, new) in olds.iter().zip(&new.items) {
                 check_item(old, new, &what);
+                assert_eq!(new.agent_sign.map(i64::from), agent, "{what}");
                 items += 1;
             }
         }

@@ -3,22 +3,17 @@
 //! Owns: the plain way, keys, and the oracle over a corpus of receipts.
 //! Must never: test what happens when something fails.
 
-use futures_util::stream::{self, StreamExt as _};
 use kassette_api::codes::Code;
 use kassette_api::status::{CONTENT_HASH, FIRST_CONTENT_HASH, JOB};
+use kassette_api::v1::JobState;
 use kassette_api::v1::watch_start::Start;
-use kassette_api::v1::{JobState, SubmitReceiptRequest};
-use kassette_tests::api::{LONGEST_WAIT, details, duration};
+use kassette_tests::api::{LONGEST_WAIT, details};
 use kassette_tests::bench_rack::{BenchRegister, inn};
 use kassette_tests::ledger::{SHIFT_OPEN, receipts_of};
-use kassette_tests::mapping::{RECEIPTS_2020, receipt_of_2020};
 use kassette_tests::python;
-use kassette_tests::reckoning::reckon;
 use kassette_tests::requests::{plain_receipt, submission};
 use kassette_tests::test_rack::{TestRack, check_only_job, final_job};
-use prost::Message as _;
-use serde_json::{Value, json};
-use std::fmt::Write as _;
+use serde_json::Value;
 use std::path::Path;
 
 #[test]
@@ -102,71 +97,4 @@ fn equal_by_the_oracle(rack: &TestRack, folder: &Path, requests: &Path) -> u64 {
     assert_eq!(counts["differences"], 0, "{said}");
     assert_eq!(counts["compared"], counts["jobs"]);
     counts["compared"].as_u64().unwrap()
-}
-
-/// The receipts of 2020 by their mapping, as `cargo demo` submits them; over TCP, where the FN is read before each.
-#[test]
-fn the_real_receipts_that_are_accepted_stand_in_the_fns_tag_by_tag() {
-    let register = |n| BenchRegister {
-        link: if n % 2 == 0 { "tcp" } else { "pty" }.into(),
-        ..BenchRegister::new(n, &inn(1))
-    };
-    let rack = TestRack::start(4, (1..=4).map(register).collect()).unwrap();
-    let api = rack.api();
-    // A register that has worked has shown its registration: what it does not cover is then refused at once.
-    api.submit(submission(&inn(1), "first", plain_receipt(100))).unwrap();
-    let first = final_job(api, &inn(1), "first").unwrap();
-    let client = api.receipts();
-    let submitted = RECEIPTS_2020.lines().enumerate().map(|(at, line)| {
-        let (mut client, receipt) = (client.clone(), receipt_of_2020(line).unwrap());
-        let request = SubmitReceiptRequest {
-            wait: Some(duration(LONGEST_WAIT)),
-            ..submission(&inn(1), &format!("receipt-2020-{at:03}"), receipt.clone())
-        };
-        async move {
-            client
-                .submit_receipt(request)
-                .await
-                .map(|answer| (receipt, answer.into_inner()))
-        }
-    });
-    let answers: Vec<_> = api.wait(stream::iter(submitted).buffer_unordered(16).collect());
-    let mut lines = String::new();
-    let first = (plain_receipt(100), &first);
-    let made = answers
-        .iter()
-        .flatten()
-        .map(|(receipt, answer)| (receipt.clone(), answer.receipt_job.as_ref().unwrap()));
-    for (receipt, job) in made.chain([first]) {
-        assert_eq!(job.state(), JobState::Completed, "{job:?}");
-        let result = job.result.as_ref().unwrap();
-        let line = json!({
-            "receipt": hex(&receipt.encode_to_vec()), "inn": inn(1), "state": "COMPLETED", "job_key": job.job_key,
-            "fn": result.r#fn, "fd": result.fd, "fp": result.fp,
-        });
-        writeln!(lines, "{line}").unwrap();
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let (encoded, requests) = (
-        folder.path().join("encoded.jsonl"),
-        folder.path().join("requests.jsonl"),
-    );
-    std::fs::write(&encoded, lines).unwrap();
-    python::run("python/as_json.py", &[&encoded, &requests]).unwrap();
-    let equal = equal_by_the_oracle(&rack, folder.path(), &requests);
-    assert!(equal >= 50, "only {equal} of the real receipts became documents");
-    let refused = answers.iter().filter(|answer| answer.is_err()).count();
-    let counted = reckon(&api.jobs().unwrap(), refused, &rack.simulator.ledger().unwrap());
-    assert_eq!(
-        (counted.lost, counted.doubled, counted.accepted + counted.refused),
-        (0, 0, 401),
-        "{counted:?}"
-    );
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap();
-        text
-    })
 }

@@ -8,6 +8,7 @@ mod clock;
 mod crashes;
 mod faults;
 mod happy;
+mod import;
 mod matrix;
 mod oracle;
 mod outside_driver;

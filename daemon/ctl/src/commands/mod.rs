@@ -5,6 +5,7 @@
 
 mod codes;
 mod documents;
+mod import;
 mod rack;
 mod receipt;
 mod receipts;
@@ -52,6 +53,7 @@ pub async fn run(options: Options) -> Result<u8, Failure> {
         Verb::Documents(Documents::Export(given)) => documents::export(daemon, given).await,
         Verb::Receipt(Receipt::Submit(given)) => receipt::submit(daemon, given).await,
         Verb::Receipt(Receipt::Get(given)) => receipt::get(daemon, given).await,
+        Verb::Receipt(Receipt::Import(given)) => Box::pin(import::run(daemon, given)).await,
         Verb::Receipt(Receipt::Watch(given)) => watch::run(daemon, given).await,
         Verb::Rack(Rack::Apply(given)) => shown("the daemon", Box::pin(rack::apply(daemon, given))).await,
         Verb::Rack(Rack::Export) => rack::export(daemon).await,

@@ -57,6 +57,9 @@ pub struct Switches {
     pub document_kind_marks: bool,
     /// FF63 adds the fill of the marking store (3.7, optional byte).
     pub marking_fill: bool,
+    /// Tables, FC, F7 and fonts of cash-core models: FN table 13, OFD table 14, format at 10/29 (3.3, captures); else of
+    /// desktop models.
+    pub cash_core: bool,
     /// 1F gives CHAR values without padding, as cash-core models do; else full width, as desktop models (captures).
     pub char_values_unpadded: bool,
     /// 2E of a CHAR field ends with two zero bytes, as a Retail-01F did; else with nothing (captures have both).

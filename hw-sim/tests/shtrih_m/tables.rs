@@ -182,6 +182,35 @@ fn what_follows_the_registration_and_the_rates_wait_for_the_closing_of_the_shift
 }
 
 #[test]
+fn a_cash_core_model_numbers_its_tables_as_f7_says() {
+    let mut config = config();
+    config.switches.cash_core = true;
+    config.switches.char_values_unpadded = true;
+    let mut bench = Bench::new(config);
+    // FN table, OFD table, embedded devices, table and field of the format, one byte more (captures).
+    assert!(bench.ask("F7 01").ends_with("0D 0E 10 0A 1D 11"));
+    assert_eq!(read(&mut bench, 13, 1, 1), b"0012345678901234");
+    assert_eq!(read(&mut bench, 13, 1, 2), b"7704358518");
+    assert_eq!(read(&mut bench, 10, 1, 29), [4]);
+    for absent in [18, 19, 24, 22] {
+        assert_eq!(bench.error(&format!("1F 1E 00 00 00 {absent:02X} 01 00 01")), 0x5D);
+        assert_eq!(bench.error(&format!("2D 1E 00 00 00 {absent:02X}")), 0x5D);
+    }
+    assert_eq!(bench.error("1F 1E 00 00 00 0A 01 00 1C"), 0x33);
+    // What is written stays under its number, and does there what it does.
+    assert_eq!(bench.ask("1E 1E 00 00 00 10 01 00 0D 02"), "1E 00");
+    assert_eq!(write(&mut bench, 13, 1, 7, &[b'x'; 246]), 0);
+    let mut bench = bench.restart();
+    assert_eq!(read(&mut bench, 16, 1, 13), [2]);
+    assert_eq!(read(&mut bench, 13, 1, 7), [b'x'; 246]);
+    assert_eq!(
+        bench.ask("8D 1E 00 00 00 00"),
+        "8D 00 1E",
+        "24/1/13 = 2 opens the shift"
+    );
+}
+
+#[test]
 fn table_20_says_what_ff39_says() {
     let mut bench = Bench::in_shift(config());
     bench.fault(FaultKind::OfdDown { down: true }, Trigger::Now);

@@ -27,6 +27,22 @@ const MODEL_FLAGS: u64 = 1 << 13 | 1 << 36 | 1 << 43 | 1 << 44 | 1 << 49 | 1 << 
 const MODEL_TAIL: [u8; 25] = [
     12, 24, 1, 12, 20, 20, 16, 0, 0, 0, 0, 30, 0, 0, 0, 0, 14, 255, 0, 40, 64, 0, 2, 18, 19,
 ];
+/// Flags of three recorded cash-core models, without those that switches set (28, 34).
+const CASH_CORE_FLAGS: u64 = 0x0002_283F_F7C0_0008 & !(1 << 28 | 1 << 34);
+/// Behind the flags, of the same: FN table 13, OFD table 14, embedded devices 16, format at 10/29, and a byte that no text
+/// names; commands up to 1455 bytes.
+const CASH_CORE_TAIL: [u8; 29] = [
+    0, 0, 1, 12, 10, 0, 0, 0, 0, 0, 0, 30, 0, 0, 0, 0, 6, 0xAF, 0x05, 40, 0, 0, 0, 13, 14, 16, 10, 29, 17,
+];
+/// Fonts 1 to 6 of the same; the third is not recorded and stands as on the Retail-01F.
+const CASH_CORE_FONTS: [(u16, u8, u8); 6] = [
+    (384, 12, 25),
+    (384, 24, 45),
+    (384, 12, 19),
+    (384, 24, 25),
+    (380, 10, 19),
+    (384, 8, 19),
+];
 /// Fonts 1 to 7 of a Retail-01F: width of the area, width and height of a character (captures).
 const FONTS: [(u16, u8, u8); 7] = [
     (504, 12, 25),
@@ -57,15 +73,19 @@ impl Device {
             Request::DeviceType => Ok(Answer::DeviceType(DeviceType {
                 kind: 0,
                 subtype: 0,
-                protocol: 1,
-                subprotocol: 14,
+                protocol: if self.config.switches.cash_core { 2 } else { 1 },
+                subprotocol: if self.config.switches.cash_core { 0 } else { 14 },
                 model: self.config.model_code,
                 language: 0,
                 name: cp1251_lossy(&self.config.model),
             })),
             Request::ModelParameters(asked) if asked.parameter == 1 => Ok(Answer::ModelParameters(ModelParameters {
                 flags: self.model_flags(),
-                tail: MODEL_TAIL.to_vec(),
+                tail: if self.config.switches.cash_core {
+                    CASH_CORE_TAIL.to_vec()
+                } else {
+                    MODEL_TAIL.to_vec()
+                },
             })),
             Request::ModelParameters(_) => Err(ErrorCode::BAD_PARAMETERS),
             Request::ShortState(_) => Ok(Answer::ShortState(self.short_state(operator, now))),
@@ -87,7 +107,12 @@ impl Device {
     /// Bits of F7 with those that switches set: 28 v2, 34 print result.
     fn model_flags(&self) -> ModelFlags {
         let switches = &self.config.switches;
-        ModelFlags(MODEL_FLAGS | u64::from(switches.link_v2) << 28 | u64::from(switches.print_result) << 34)
+        let flags = if switches.cash_core {
+            CASH_CORE_FLAGS
+        } else {
+            MODEL_FLAGS
+        };
+        ModelFlags(flags | u64::from(switches.link_v2) << 28 | u64::from(switches.print_result) << 34)
     }
 
     fn continue_print(&mut self, operator: u8) -> Outcome {
@@ -101,12 +126,17 @@ impl Device {
 
     fn font(&self, font: u8) -> Outcome {
         let at = usize::from(font).checked_sub(1).ok_or(ErrorCode::BAD_PARAMETERS)?;
-        let (width, char_width, char_height) = *FONTS.get(at).ok_or(ErrorCode::BAD_PARAMETERS)?;
+        let fonts = if self.config.switches.cash_core {
+            &CASH_CORE_FONTS[..]
+        } else {
+            &FONTS[..]
+        };
+        let (width, char_width, char_height) = *fonts.get(at).ok_or(ErrorCode::BAD_PARAMETERS)?;
         Ok(Answer::FontInfo(FontInfo {
             width,
             char_width,
             char_height,
-            fonts: FONTS.len() as u8,
+            fonts: fonts.len() as u8,
         }))
     }
 
@@ -203,7 +233,8 @@ impl Device {
                 if read.cell.table == EXCHANGE_TABLE {
                     self.show_exchange(now);
                 }
-                self.tables.read(read.cell).map(Answer::TableValue)
+                let place = self.tables.place(read.cell)?;
+                self.tables.read(place).map(Answer::TableValue)
             }
             Request::TableStructure(asked) => self.tables.table_structure(asked.table).map(Answer::TableStructure),
             Request::FieldStructure(asked) => self
@@ -215,8 +246,9 @@ impl Device {
     }
 
     fn write_table(&mut self, write: &WriteTable, now: Moment) -> Outcome {
-        let kept = self.tables.write(write.cell, &write.value, self.storage.shift().open)?;
-        self.memory.keep_cell(write.cell, kept);
+        let place = self.tables.place(write.cell)?;
+        let kept = self.tables.write(place, &write.value, self.storage.shift().open)?;
+        self.memory.keep_cell(place, kept);
         self.memory_changed = true;
         self.follow_tables(now);
         Ok(Answer::Done)

@@ -492,6 +492,22 @@ pub(super) const TABLES: &[Table] = &[
     },
 ];
 
+/// Where the tables of cash-core models stand: their number, ours (`shtrih-m.md` 3.3 and captures). What has our number
+/// on a desktop model is not there under it.
+pub(super) const CASH_CORE_TABLES: [(u8, u8); 3] = [(13, 18), (14, 19), (16, 24)];
+/// Field 29 of table 10 on cash-core models is the format, 17/1/17 on the others.
+pub(super) const CASH_CORE_FFD: (u8, u8) = (10, 29);
+/// Table 3 of cash-core models: its name and number of fields are recorded, nothing of the fields.
+pub(super) const CASH_CORE_HARDWARE: (u8, &str, u8) = (3, "АППАРАТНАЯ", 30);
+/// Fields of the FN table that differ on cash-core models, as far as recorded.
+pub(super) const CASH_CORE_FN_FIELDS: [Field; 5] = [
+    field(2, "*ФН: ИНН ПОЛЬЗОВАТЕЛЯ, 1018", Form::Char(12), Write::Never),
+    field(7, "ФН: НАИМЕНОВАНИЕ ПОЛЬЗОВАТЕЛЯ, 1048", Form::Char(246), CLOSED),
+    field(9, "ADDRESS", Form::Char(246), CLOSED),
+    field(10, "OFD NAME", Form::Char(246), CLOSED),
+    field(14, "МЕСТО РАСЧЕТА", Form::Char(246), CLOSED),
+];
+
 /// Values that are neither 0 nor the least of their field: (table, row, field, value), by the guide.
 pub(super) const NUMBERS: &[(u8, u16, u8, u64)] = &[
     (1, 1, 1, 1),

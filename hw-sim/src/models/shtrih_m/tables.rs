@@ -4,7 +4,10 @@
 //! Must never: know what a value does; who needs one asks for it.
 
 use super::config::{Config, Ffd};
-use super::table_rows::{Field, Form, NUMBERS, RECEIPT_FORMAT, TABLES, TEXTS, Table, Write};
+use super::table_rows::{
+    CASH_CORE_FFD, CASH_CORE_FN_FIELDS, CASH_CORE_HARDWARE, CASH_CORE_TABLES, Field, Form, NUMBERS, RECEIPT_FORMAT,
+    TABLES, TEXTS, Table, Write,
+};
 use crate::switches::Vat22;
 use kassette_wire::shtrih::{ErrorCode, FieldKind, FieldStructure, TableCell, TableStructure};
 use kassette_wire::text::{decode_cp1251, encode_cp1251, until_nul};
@@ -18,6 +21,7 @@ static FACTORY: LazyLock<BTreeMap<TableCell, Vec<u8>>> = LazyLock::new(|| {
         rate_rows: 0,
         pad_char: false,
         limits_for_char: false,
+        cash_core: false,
     };
     tables.factory();
     tables.values
@@ -31,6 +35,7 @@ pub(super) struct Tables {
     rate_rows: u16,
     pad_char: bool,
     limits_for_char: bool,
+    cash_core: bool,
 }
 
 /// A cell, for readers that name it in one line.
@@ -40,6 +45,10 @@ pub(super) const fn cell(table: u8, row: u16, field: u8) -> TableCell {
 
 /// 5/1/1: name of the first payment type.
 const CASH_NAME: TableCell = cell(5, 1, 1);
+/// 17/1/17: format of the documents.
+const FFD: TableCell = cell(17, 1, 17);
+/// Table of the FN.
+const FN_TABLE: u8 = 18;
 /// 17/1/7: what is printed.
 pub(super) const NO_PRINT: TableCell = cell(17, 1, 7);
 /// 17/1/36: extended answers.
@@ -56,6 +65,7 @@ impl Tables {
             rate_rows: if rows_22 { 12 } else { 10 },
             pad_char: !config.switches.char_values_unpadded,
             limits_for_char: config.switches.char_limits_in_2e,
+            cash_core: config.switches.cash_core,
         };
         tables.rates(config);
         tables.registration(config, fn_number);
@@ -135,7 +145,7 @@ impl Tables {
             Ffd::V105 => 2,
             Ffd::V12 => 4,
         };
-        self.set_number(cell(17, 1, 17), ffd);
+        self.set_number(FFD, ffd);
         for (number, text) in [
             (1, config.serial.as_str()),
             (2, &config.inn),
@@ -157,6 +167,22 @@ impl Tables {
         self.set_number(cell(18, 1, 21), u64::from(facts.extended_mode));
     }
 
+    /// The cell behind the numbers that a host uses: cash-core models number some tables otherwise.
+    pub fn place(&self, asked: TableCell) -> Result<TableCell, ErrorCode> {
+        if !self.cash_core {
+            return Ok(asked);
+        }
+        if (asked.table, asked.field) == CASH_CORE_FFD {
+            return Ok(cell(FFD.table, asked.row, FFD.field));
+        }
+        let renamed = CASH_CORE_TABLES.iter().find(|(theirs, _)| *theirs == asked.table);
+        match renamed {
+            Some((_, ours)) => Ok(cell(*ours, asked.row, asked.field)),
+            None if CASH_CORE_TABLES.iter().any(|(_, ours)| *ours == asked.table) => Err(ErrorCode::NO_TABLE),
+            None => Ok(asked),
+        }
+    }
+
     fn find(&self, place: TableCell) -> Result<(&'static Table, &'static Field), ErrorCode> {
         let table = TABLES
             .iter()
@@ -167,6 +193,10 @@ impl Tables {
             .iter()
             .find(|f| f.number == place.field)
             .ok_or(ErrorCode::BAD_PARAMETERS)?;
+        let own = CASH_CORE_FN_FIELDS.iter().find(|f| f.number == place.field);
+        let field = own
+            .filter(|_| self.cash_core && table.number == FN_TABLE)
+            .unwrap_or(field);
         if place.row == 0 || place.row > self.rows(table) {
             return Err(ErrorCode::BAD_PARAMETERS);
         }
@@ -179,8 +209,20 @@ impl Tables {
 
     /// Answer to 2D. The number of fields is that of the highest, as on devices whose tables have gaps for this model.
     pub fn table_structure(&self, number: u8) -> Result<TableStructure, ErrorCode> {
+        let (hardware, name, fields) = CASH_CORE_HARDWARE;
+        if self.cash_core && number == hardware {
+            return Ok(TableStructure {
+                name: name40(name).to_vec(),
+                rows: 1,
+                fields,
+            });
+        }
+        let number = self.place(cell(number, 1, 1))?.table;
         let table = TABLES.iter().find(|t| t.number == number).ok_or(ErrorCode::NO_TABLE)?;
-        let fields = table.fields.last().map_or(0, |f| f.number);
+        let mut fields = table.fields.last().map_or(0, |f| f.number);
+        if self.cash_core && number == CASH_CORE_FFD.0 {
+            fields = CASH_CORE_FFD.1;
+        }
         Ok(TableStructure {
             name: name40(table.name).to_vec(),
             rows: self.rows(table),
@@ -190,7 +232,7 @@ impl Tables {
 
     /// Answer to 2E.
     pub fn field_structure(&self, number: u8, field: u8) -> Result<FieldStructure, ErrorCode> {
-        let (_, field) = self.find(cell(number, 1, field))?;
+        let (_, field) = self.find(self.place(cell(number, 1, field))?)?;
         let (kind, size, limits) = match field.form {
             Form::Bin(size, min, max) => {
                 let width = usize::from(size);

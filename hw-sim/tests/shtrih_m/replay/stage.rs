@@ -345,6 +345,7 @@ fn config_for(conversation: &Conversation) -> Config {
     config.switches.char_limits_in_2e = !cash_core;
     if cash_core {
         config.model_code = 0x2D;
+        config.switches.cash_core = true;
         config.switches.print_result = true;
         config.switches.char_values_unpadded = true;
         config.switches.long_full_state = true;

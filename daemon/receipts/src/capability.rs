@@ -4,8 +4,9 @@
 //! Must never: name a rule; when a driver learns a field, its line is deleted here.
 
 use crate::model::{Item, Receipt};
-use crate::rules::Ffd;
+use crate::rules::{Ffd, long_tlvs};
 use kassette_wire::codes::Code;
+use kassette_wire::text::encode_cp1251;
 
 /// A lawful wish that no driver fulfils yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,17 +24,49 @@ impl NotYet {
     pub const CODE: Code = Code::ReceiptNotServedYet;
 }
 
-/// One line: the field's path, its tag, and whether an item has it.
-type Line = (&'static str, u16, fn(&Item) -> bool);
+/// Most bytes of one TLV: what FF0C and FF4D of the Shtrih-M protocol carry in a frame of v1 (`shtrih-m` 1.2 and 3.5).
+const TLV_MAX: usize = 249;
+/// Largest sum: what a money field of the Shtrih-M protocol holds (`shtrih-m` section 0).
+const SUM_MAX: u64 = 9_999_999_999;
 
-const LINES: [Line; 2] = [
-    ("goods_code", 1163, |item| {
-        item.goods_code
-            .as_ref()
-            .is_some_and(|code| needs_marking_exchange(code.tag))
-    }),
-    ("marking", 2000, |item| item.marking.is_some()),
+/// One line: the field's path, its tag, whether an item has it, and the reason.
+type Line = (&'static str, u16, fn(&Item) -> bool, &'static str);
+
+const LINES: [Line; 6] = [
+    ("goods_code", 1163, marked_code, "tag 1163 of marked goods"),
+    ("marking", 2000, |item| item.marking.is_some(), "tag 2000"),
+    // The name goes to the register in windows-1251 and comes to stand in CP866: R12 asks for the second alone.
+    (
+        "name",
+        1030,
+        |item| encode_cp1251(&item.name).is_err(),
+        "a name with a character that windows-1251 lacks",
+    ),
+    // "Do not print" (3.5); whether the slashes stand in the document is not said.
+    (
+        "name",
+        1030,
+        |item| item.name.starts_with("//"),
+        "a name that begins with //",
+    ),
+    (
+        "price",
+        1079,
+        |item| item.price.get() > SUM_MAX,
+        "a sum above 99999999.99",
+    ),
+    (
+        "amount",
+        1043,
+        |item| item.amount.get() > SUM_MAX,
+        "a sum above 99999999.99",
+    ),
 ];
+
+fn marked_code(item: &Item) -> bool {
+    let code = item.goods_code.as_ref();
+    code.is_some_and(|code| needs_marking_exchange(code.tag))
+}
 
 /// Whether a goods code (an inner tag of 1163) is of marked goods (`fn-ffd-ofd` C.6: 1305 GS1.M, 1306 short, 1307 fur, 1308
 /// and 1309 EGAIS). Such a code stands in a receipt only after the FN has checked it.
@@ -56,18 +89,35 @@ pub fn unsupported(receipt: &Receipt) -> Vec<NotYet> {
             reason: "correction".to_owned(),
         });
     }
-    let lines = LINES.iter().filter_map(|line| Some((path(line, receipt)?, line.1)));
-    found.extend(lines.map(|(field, tag)| NotYet {
-        field,
-        tag: Some(tag),
-        reason: format!("tag {tag}"),
-    }));
+    if receipt.total.get() > SUM_MAX {
+        found.push(NotYet {
+            field: "total".to_owned(),
+            tag: Some(1020),
+            reason: "a sum above 99999999.99".to_owned(),
+        });
+    }
+    found.extend(LINES.iter().filter_map(|line| in_item(line, receipt)));
+    for (field, tag, bytes) in long_tlvs(receipt) {
+        let known = |one: &NotYet| one.tag == Some(tag);
+        if bytes > TLV_MAX && !found.iter().any(known) {
+            let reason = format!("tag {tag} longer than {TLV_MAX} bytes");
+            found.push(NotYet {
+                field,
+                tag: Some(tag),
+                reason,
+            });
+        }
+    }
     found
 }
 
-fn path((name, _, has): &Line, receipt: &Receipt) -> Option<String> {
+fn in_item((name, tag, has, reason): &Line, receipt: &Receipt) -> Option<NotYet> {
     let at = receipt.items.iter().position(has)?;
-    Some(format!("items[{at}].{name}"))
+    Some(NotYet {
+        field: format!("items[{at}].{name}"),
+        tag: Some(*tag),
+        reason: (*reason).to_owned(),
+    })
 }
 
 /// Why documents of a format are not made yet; `None` when they are.
@@ -86,7 +136,7 @@ pub fn unsupported_ffd(ffd: Ffd) -> Option<NotYet> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::GoodsCode;
+    use crate::model::{GoodsCode, Supplier};
     use crate::sample;
 
     #[test]
@@ -113,7 +163,7 @@ mod tests {
             named,
             [
                 ("correction", "correction"),
-                ("items[1].goods_code", "tag 1163"),
+                ("items[1].goods_code", "tag 1163 of marked goods"),
                 ("items[1].marking", "tag 2000")
             ]
         );
@@ -127,6 +177,63 @@ mod tests {
             receipt.items[0].goods_code = Some(GoodsCode { tag, code });
             assert_eq!(!unsupported(&receipt).is_empty(), marked, "{tag}");
         }
+    }
+
+    #[test]
+    fn what_the_registers_commands_cannot_carry_is_said_before_a_job_is_taken() {
+        type Change = fn(&mut Receipt);
+        let cases: [(&str, &str, Change); 9] = [
+            ("total", "a sum above 99999999.99", |r| {
+                r.total = sample::kopecks(SUM_MAX + 1)
+            }),
+            ("items[0].price", "a sum above 99999999.99", |r| {
+                r.items[0].price = sample::kopecks(SUM_MAX + 1);
+            }),
+            ("items[0].name", "a name that begins with //", |r| {
+                r.items[0].name = "//Чай".into()
+            }),
+            (
+                "items[0].name",
+                "a name with a character that windows-1251 lacks",
+                |r| {
+                    r.items[0].name = "кВт∙ч".into();
+                },
+            ),
+            ("address", "tag 1009 longer than 249 bytes", |r| {
+                r.address = Some("а".repeat(246))
+            }),
+            ("user_attribute", "tag 1084 longer than 249 bytes", |r| {
+                r.user_attribute.as_mut().unwrap().value = "а".repeat(234);
+            }),
+            ("buyer", "tag 1256 longer than 249 bytes", |r| {
+                r.buyer.as_mut().unwrap().address = Some("а".repeat(243));
+            }),
+            ("items[0].supplier", "tag 1224 longer than 249 bytes", |r| {
+                r.items[0].supplier = Some(Supplier {
+                    inn: None,
+                    name: Some("а".repeat(243)),
+                    phones: vec![],
+                });
+            }),
+            ("items[0].industry", "tag 1260 longer than 249 bytes", |r| {
+                let mut long = sample::everything().items[0].industry[0].clone();
+                long.value = "а".repeat(240);
+                r.items[0].industry = vec![long.clone(), long];
+            }),
+        ];
+        for (field, reason, change) in cases {
+            let mut receipt = sample::supported();
+            change(&mut receipt);
+            let found = unsupported(&receipt);
+            let named: Vec<_> = found
+                .iter()
+                .map(|one| (one.field.as_str(), one.reason.as_str()))
+                .collect();
+            assert_eq!(named, [(field, reason)]);
+        }
+        let mut fits = sample::supported();
+        fits.address = Some("а".repeat(245));
+        assert_eq!(unsupported(&fits), []);
     }
 
     #[test]

@@ -12,3 +12,4 @@ pub mod model;
 pub mod rules;
 #[cfg(test)]
 mod sample;
+pub mod spread;

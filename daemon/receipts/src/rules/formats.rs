@@ -53,7 +53,7 @@ const fn instead(tag: u16) -> &'static str {
 
 fn only_in_1_05(receipt: &Receipt, found: &mut Found<'_>) {
     if receipt.agent.is_some() {
-        found(&Place::top("agent"), 1057);
+        found(&Place::top("agent").child("sign"), 1057);
     }
     for (at, item) in receipt.items.iter().enumerate() {
         let place = Place::item(at);

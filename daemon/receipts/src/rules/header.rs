@@ -1,4 +1,4 @@
-//! Rules 7 to 10: whose receipt it is, its sign, its tax system, how many items.
+//! Rules 7 to 10 and 28: whose receipt it is, its sign, its tax system, how many items, its cashier.
 //!
 //! Owns: the checks that need the registration most.
 //! Must never: look into an item.
@@ -149,5 +149,19 @@ pub(super) fn item_count(receipt: &Receipt, context: &RuleContext, findings: &mu
             "the receipt has no item".to_owned(),
             "в чеке нет предметов расчета".to_owned(),
         ),
+    }
+}
+
+/// R28, the part about 1203: 12 digits. A register of the captures refused a number of 10 padded with spaces.
+pub(super) fn cashier_inn(receipt: &Receipt, _: &RuleContext, findings: &mut Findings) {
+    let inn = receipt.cashier.as_ref().and_then(|cashier| cashier.inn.as_ref());
+    if inn.is_some_and(|inn| inn.as_str().len() != 12) {
+        let place = Place::top("cashier");
+        findings.add(
+            Some(&place.child("inn")),
+            1203,
+            "a cashier's INN has 12 digits".to_owned(),
+            "ИНН кассира состоит из 12 цифр".to_owned(),
+        );
     }
 }

@@ -8,7 +8,7 @@ use super::findings::Findings;
 use super::place::Place;
 use crate::law::{Catalogue, RateForm, TRANSITIONAL_20_PERCENT, rate};
 use crate::model::{Item, Receipt};
-use kassette_wire::value::Kopecks;
+use kassette_wire::value::{Kopecks, Quantity};
 use time::Date;
 
 /// Calls `check` with every item until no more violations would be listed.
@@ -81,7 +81,10 @@ pub(super) fn amount(receipt: &Receipt, _: &RuleContext, findings: &mut Findings
                 1043,
                 format!("the amount is {amount}, but {price} x {quantity} is {cost}"),
                 format!("стоимость {amount}, а {price} x {quantity} = {cost}"),
-                format!("make the amount {cost}, or give the price with its discount"),
+                match in_two_lines(quantity, amount) {
+                    Some(lines) => format!("make the amount {cost}, or give the price with its discount: {lines}"),
+                    None => format!("make the amount {cost}, or give the price with its discount"),
+                },
             ),
             None => findings.add(
                 Some(&place),
@@ -91,6 +94,26 @@ pub(super) fn amount(receipt: &Receipt, _: &RuleContext, findings: &mut Findings
             ),
         }
     });
+}
+
+/// How a whole quantity makes an amount to the kopeck: some at one price, the rest a kopeck dearer.
+fn in_two_lines(quantity: Quantity, amount: Kopecks) -> Option<String> {
+    let one = Quantity::ONE.millionths();
+    let count = quantity.millionths().checked_div(one).filter(|count| *count > 0)?;
+    if !quantity.millionths().is_multiple_of(one) {
+        return None;
+    }
+    let (low, dearer) = (amount.get() / count, amount.get() % count);
+    let at = |kopecks| Kopecks::new(kopecks).ok();
+    if dearer == 0 {
+        return Some(format!("{count} at {}", at(low)?));
+    }
+    Some(format!(
+        "{} at {} and {dearer} at {}",
+        count - dearer,
+        at(low)?,
+        at(low + 1)?
+    ))
 }
 
 /// R14. At most six decimals and eight bytes are kept by the type `Quantity`.

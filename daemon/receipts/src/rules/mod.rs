@@ -1,6 +1,6 @@
 //! The rules that a receipt must keep before any register sees it, as one table.
 //!
-//! Owns: rules 6 to 18, 20, 21 and 36 to 38 of `fn-ffd-ofd` E.1, and those of C.4, C.5 and C.7 that stand behind them.
+//! Owns: rules 6 to 18, 20, 21, 28 and 36 to 38 of `fn-ffd-ofd` E.1, and those of C.4, C.5 and C.7 that stand behind them.
 //! Must never: change a receipt, know a device, or pass a rule silently whose facts are missing.
 
 mod context;
@@ -20,6 +20,8 @@ pub use context::{Ffd, Limits, RegistrationFacts, RuleContext};
 pub use findings::{MAX_OF_ONE_RULE, MAX_VIOLATIONS, Violation};
 pub use lengths::{INDUSTRY_MAX, ITEM_MAX, RECEIPT_MAX};
 pub use table::{RULES, Rule, Where, rule};
+
+pub(crate) use size::long_tlvs;
 
 use crate::model::Receipt;
 use findings::Findings;

@@ -8,6 +8,8 @@ use super::findings::Findings;
 use super::place::Place;
 use crate::law::{HIGHEST_RATE, rate};
 use crate::model::{Item, Receipt};
+use crate::spread;
+use kassette_wire::value::Kopecks;
 
 /// Kopecks of a sum that may be larger than a single tag holds, as roubles.
 fn roubles(kopecks: u128) -> String {
@@ -25,12 +27,34 @@ pub(super) fn total(receipt: &Receipt, context: &RuleContext, findings: &mut Fin
     if total == sum || rounded_down {
         return;
     }
-    findings.add(
-        Some(&Place::top("total")),
-        1020,
+    let place = Place::top("total");
+    let (en, ru) = (
         format!("the total is {}, the items make {}", receipt.total, roubles(sum)),
         format!("итог {}, а сумма предметов расчета {}", receipt.total, roubles(sum)),
     );
+    match spread_of(receipt, sum) {
+        Some(amounts) => {
+            let suggestion = format!("make the total the sum of the items, or the amounts {amounts}");
+            findings.add_with(Some(&place), 1020, en, ru, suggestion);
+        }
+        None => findings.add(Some(&place), 1020, en, ru),
+    }
+}
+
+/// Most amounts that a suggestion lists.
+const SPREAD_SHOWN: usize = 16;
+
+/// A total below the items is a discount on the whole receipt: the amounts that spread it to the kopeck.
+fn spread_of(receipt: &Receipt, sum: u128) -> Option<String> {
+    let discount = sum.checked_sub(u128::from(receipt.total.get()))?;
+    let discount = Kopecks::new(u64::try_from(discount).ok()?).ok()?;
+    if receipt.items.is_empty() || receipt.items.len() > SPREAD_SHOWN {
+        return None;
+    }
+    let amounts: Vec<Kopecks> = receipt.items.iter().map(|item| item.amount).collect();
+    let left = spread::discounted(&amounts, discount)?;
+    let shown: Vec<String> = left.iter().map(ToString::to_string).collect();
+    Some(shown.join(", "))
 }
 
 /// R16. That no payment is negative is kept by the type `Kopecks`.

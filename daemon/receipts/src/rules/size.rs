@@ -193,6 +193,47 @@ fn vat_totals(receipt: &Receipt) -> usize {
     HEAD + rates * (HEAD + BYTE + vln(receipt.total.get()))
 }
 
+/// A TLV of a receipt that may be long: its path in the model, its tag, and its bytes with tag and length.
+pub(crate) type LongTlv = (String, u16, usize);
+
+/// The texts and lists that stand in a document or an item as one TLV each, and may be longer than some hundred bytes.
+pub(crate) fn long_tlvs(receipt: &Receipt) -> Vec<LongTlv> {
+    let address = receipt.agent.as_ref().and_then(|data| data.transfer_address.as_ref());
+    let user = receipt.user_attribute.as_ref();
+    let user = user.map_or(0, |data| HEAD + text(&data.name) + text(&data.value));
+    let details: usize = receipt.non_cash.iter().map(non_cash).sum();
+    let mut found = vec![
+        ("address".to_owned(), 1009, maybe(receipt.address.as_ref())),
+        ("place".to_owned(), 1187, maybe(receipt.place.as_ref())),
+        ("tax_site".to_owned(), 1060, maybe(receipt.tax_site.as_ref())),
+        ("agent.transfer_address".to_owned(), 1005, maybe(address)),
+        ("user_attribute".to_owned(), 1084, user),
+        (
+            "buyer".to_owned(),
+            1256,
+            receipt.buyer.as_ref().map_or(0, |who| HEAD + buyer(who)),
+        ),
+        ("non_cash".to_owned(), 1234, HEAD + details),
+    ];
+    found.extend(
+        receipt
+            .industry
+            .iter()
+            .map(|one| ("industry".to_owned(), 1261, HEAD + industry(one))),
+    );
+    for (at, item) in receipt.items.iter().enumerate() {
+        let lists = item.agent.iter().map(|data| ("agent", 1223, HEAD + agent(data)));
+        let lists = lists.chain(
+            item.supplier
+                .iter()
+                .map(|data| ("supplier", 1224, HEAD + supplier(data))),
+        );
+        let lists = lists.chain(item.industry.iter().map(|one| ("industry", 1260, HEAD + industry(one))));
+        found.extend(lists.map(|(name, tag, bytes)| (format!("items[{at}].{name}"), tag, bytes)));
+    }
+    found
+}
+
 /// R36.
 pub(super) fn fits(receipt: &Receipt, _: &RuleContext, findings: &mut Findings) {
     let mut all = header(receipt);

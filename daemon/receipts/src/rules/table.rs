@@ -82,7 +82,7 @@ const fn row(
 }
 
 /// Every rule, in the order in which violations are listed.
-pub static RULES: [Rule; 23] = [
+pub static RULES: [Rule; 24] = [
     row(
         "R6",
         ("one key, one content", "один ключ, одно содержание"),
@@ -229,6 +229,14 @@ pub static RULES: [Rule; 23] = [
         Where::Receipt,
         "methods 3 and 7 take subject 10, methods 4, 5 and 6 take the subject of the item",
         Some(items::subject_and_method),
+    ),
+    row(
+        "R28",
+        ("a cashier's INN is a person's", "ИНН кассира — физического лица"),
+        &[1203],
+        Where::Receipt,
+        "give the 12 digits of the cashier's own INN, or leave it out",
+        Some(header::cashier_inn),
     ),
     row(
         "R36",

@@ -137,9 +137,13 @@ impl World {
     }
 
     pub fn fault(&self, kind: FaultKind, code: &str) {
+        self.fault_at(kind, code, 1);
+    }
+
+    pub fn fault_at(&self, kind: FaultKind, code: &str, nth: u64) {
         let trigger = Trigger::Command {
             code: code.to_owned(),
-            nth: 1,
+            nth,
         };
         self.bench.fault(SERIAL, FaultSpec { kind, trigger }).unwrap();
     }

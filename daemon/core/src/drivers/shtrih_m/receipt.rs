@@ -185,10 +185,23 @@ fn closing(receipt: &Receipt, facts: PlanFacts<'_>) -> Result<CloseReceipt, Cann
     Ok(CloseReceipt {
         password: Conversation::PASSWORD,
         payments: tags::payments(&receipt.payments),
-        rounding: 0,
+        rounding: rounding(receipt)?,
         taxes: [Kopecks::ZERO; 6],
         tax_system: tags::tax_system(receipt.tax_system, Some(facts.registered.tax_systems))?,
         text: Vec::new(),
+    })
+}
+
+/// What the total lacks of the items: the register makes 1020 of its own sum and takes only kopecks off (3.5).
+fn rounding(receipt: &Receipt) -> Result<u8, Cannot> {
+    let amounts = receipt.items.iter().map(|item| item.amount.get());
+    let off = amounts
+        .fold(0, u64::saturating_add)
+        .checked_sub(receipt.total.get())
+        .and_then(|off| u8::try_from(off).ok());
+    off.filter(|off| *off < 100).ok_or_else(|| {
+        let text = format!("tag 1020: {} is not the sum of the items less kopecks", receipt.total);
+        (Code::ReceiptInvalid, text)
     })
 }
 

@@ -4,7 +4,7 @@
 //! Must never: be needed to understand a violation: an unknown path is shown as it is.
 
 /// Model path and contract path of an item's fields, where they differ. `[]` stands for an index.
-const ITEM: [(&str, &str); 26] = [
+const ITEM: [(&str, &str); 27] = [
     ("price", "price_kopecks"),
     ("quantity", "quantity_millionths"),
     ("amount", "amount_kopecks"),
@@ -31,6 +31,7 @@ const ITEM: [(&str, &str); 26] = [
     ("industry[].document_number", "industry_attributes[].basis_number"),
     ("industry[].value", "industry_attributes[].value"),
     ("industry[]", "industry_attributes[]"),
+    ("industry", "industry_attributes"),
 ];
 
 /// The same for the fields of a receipt that an item does not have.
@@ -148,6 +149,7 @@ mod tests {
                 "items[1].industry[4].document_date",
                 "receipt.items[1].industry_attributes[4].basis_date",
             ),
+            ("items[1].industry", "receipt.items[1].industry_attributes"),
             ("items", "receipt.items"),
             ("agent.sign", "receipt.agent_sign"),
             ("industry[1].value", "receipt.industry_attributes[1].value"),

@@ -33,7 +33,7 @@ fn an_agent_of_the_whole_receipt_is_lawful_in_ffd_1_05_alone() {
     let mut receipt = sample::receipt();
     receipt.agent = Some(agent());
     assert_eq!(fields(&receipt, Ffd::V1_05), Vec::<String>::new());
-    assert_eq!(fields(&receipt, Ffd::V1_2), ["agent"]);
+    assert_eq!(fields(&receipt, Ffd::V1_2), ["agent.sign"]);
     receipt.items[0].agent = receipt.agent.take();
     assert_eq!(check(&receipt, &in_format(Ffd::V1_05)), []);
     assert_eq!(check(&receipt, &in_format(Ffd::V1_2)), []);
@@ -42,7 +42,10 @@ fn an_agent_of_the_whole_receipt_is_lawful_in_ffd_1_05_alone() {
 #[test]
 fn every_field_of_one_format_is_refused_in_the_other() {
     let everything = sample::everything();
-    assert_eq!(fields(&everything, Ffd::V1_2), ["agent", "items[0].goods_code_bytes"]);
+    assert_eq!(
+        fields(&everything, Ffd::V1_2),
+        ["agent.sign", "items[0].goods_code_bytes"]
+    );
     let of_1_2 = [
         "non_cash",
         "industry",

@@ -346,6 +346,8 @@ async fn each_item_has_its_own_tags_behind_it() {
     order.receipt.sign = 2;
     order.receipt.buyer = None;
     order.receipt.items.push(item());
+    order.receipt.total = super::kopecks(20_000);
+    order.receipt.payments.electronic = order.receipt.total;
     order.receipt.items[1].measure = Some(10);
     order.receipt.items[1].additional_attribute = Some("abc".to_owned());
     let mut bench = ready(&script.replace("{KEY}", &format!("A8041000{bytes}"))).await;

@@ -143,6 +143,31 @@ pub enum FaultKind {
         /// Whether there is paper.
         present: bool,
     },
+    /// A field of the settings tables reads as something else, until `table_value` without a value.
+    TableValue {
+        /// Number of the table, as the host asks for it.
+        table: u8,
+        /// Row.
+        row: u16,
+        /// Field.
+        field: u8,
+        /// What 1F then gives, hex without spaces.
+        #[serde(default)]
+        value: Option<String>,
+    },
+    /// TLV with this tag is refused with this code, until `refuse_tag` with code 0.
+    RefuseTag {
+        /// The tag.
+        tag: u16,
+        /// Error code; 0 ends the fault.
+        code: u8,
+    },
+    /// Documents that are read end after so many bytes, in the middle of a tag or not, until `cut_tlv` without a number.
+    CutTlv {
+        /// Bytes that still come.
+        #[serde(default)]
+        keep: Option<usize>,
+    },
     /// The register cannot reach its OFD (`true`) or can again.
     OfdDown {
         /// Whether the OFD is out of reach.
@@ -164,6 +189,9 @@ pub enum FaultError {
     /// Not a command code in hex.
     #[error("\"{0}\" is not a command code: write two or four hex digits as in FF45")]
     Code(String),
+    /// Not bytes in hex.
+    #[error("\"{0}\" is not a value: write pairs of hex digits as in 3132")]
+    Value(String),
     /// A count of zero.
     #[error("a trigger counts from 1, not from 0")]
     Zero,

@@ -5,6 +5,7 @@
 mod bench;
 mod commands;
 mod corrections;
+mod defects;
 mod faults;
 mod fn_closing;
 mod fn_rules;

@@ -34,6 +34,9 @@ impl Faults {
         if let FaultKind::StaleReply { of: Some(code) } = &spec.kind {
             command_code(code)?;
         }
+        if let FaultKind::TableValue { value: Some(text), .. } = &spec.kind {
+            super::defects::unhex(text).ok_or_else(|| FaultError::Value(text.clone()))?;
+        }
         if left == 0 {
             return Err(FaultError::Zero);
         }

@@ -6,6 +6,7 @@
 use super::access::{Rule, rule_of};
 use super::clock::Clock;
 use super::config::{Config, Ffd};
+use super::defects::Defects;
 use super::exchange::ExchangeBuffer;
 use super::figures::ShiftFigures;
 use super::memory::Memory;
@@ -67,6 +68,7 @@ pub(super) struct Device {
     pub receipt: Option<Receipt>,
     pub figures: ShiftFigures,
     pub exchange: ExchangeBuffer,
+    pub defects: Defects,
     pub begun: Option<Begun>,
     pub reading: Option<VecDeque<Vec<u8>>>,
     pub date_to_confirm: Option<DmyDate>,
@@ -94,6 +96,7 @@ impl Device {
             receipt: None,
             figures: ShiftFigures::default(),
             exchange: ExchangeBuffer::default(),
+            defects: Defects::default(),
             begun: None,
             reading: None,
             date_to_confirm: None,

@@ -64,7 +64,7 @@ impl Device {
         }
         let record = self.storage.record(1).map_err(ErrorCode)?;
         if all {
-            self.reading = Some(parts(&record.tlv));
+            self.reading = Some(self.defects.cut(parts(&record.tlv)));
             return Ok(Answer::RegistrationTlv(Vec::new()));
         }
         let tags = walk(&record.tlv).unwrap_or_default();

@@ -201,7 +201,7 @@ impl Device {
         let fd = if last { self.storage.last_fd() } else { fd.0 };
         let record = self.storage.full_document(fd, now).map_err(ErrorCode)?;
         let length = u16::try_from(record.tlv.len()).map_err(|_| ErrorCode(code::FAILURE))?;
-        self.reading = Some(parts(&record.tlv));
+        self.reading = Some(self.defects.cut(parts(&record.tlv)));
         Ok(Answer::DocumentHeader(DocumentHeader {
             document: u16::from(record.kind),
             length,

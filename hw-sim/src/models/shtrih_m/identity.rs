@@ -233,6 +233,9 @@ impl Device {
                 if read.cell.table == EXCHANGE_TABLE {
                     self.show_exchange(now);
                 }
+                if let Some(wrong) = self.defects.value(read.cell) {
+                    return Ok(Answer::TableValue(wrong));
+                }
                 let place = self.tables.place(read.cell)?;
                 self.tables.read(place).map(Answer::TableValue)
             }

@@ -9,6 +9,7 @@ mod armed;
 mod clock;
 mod config;
 mod correction;
+mod defects;
 mod device;
 mod error_texts;
 mod exchange;

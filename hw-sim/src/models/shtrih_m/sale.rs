@@ -158,6 +158,7 @@ impl Device {
     }
 
     fn item_tags(&mut self, tlv: &[u8]) -> Outcome {
+        self.defects.permit(tlv)?;
         let (ffd, generation) = (self.config.ffd, self.generation());
         let receipt = self.receipt.as_mut().ok_or(ErrorCode::RECEIPT_CLOSED)?;
         let before = receipt.item_tags().ok_or(ErrorCode::BAD_PARAMETERS)?;
@@ -168,6 +169,7 @@ impl Device {
 
     /// FF0C goes, whoever sends it (drivers send it with rank 30 into a cashier's receipt), to the open receipt or the begun report; without either the FN has no document to take it.
     pub(super) fn document_tags(&mut self, tlv: &[u8]) -> Outcome {
+        self.defects.permit(tlv)?;
         let (ffd, generation) = (self.config.ffd, self.generation());
         self.storage.alive().map_err(ErrorCode)?;
         if let Some(begun) = &mut self.begun {

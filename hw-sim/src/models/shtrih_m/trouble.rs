@@ -12,6 +12,7 @@ use crate::faults::{FaultError, FaultKind};
 use crate::fiscal_storage::{FiscalStorage, FnConfig, Relay, Troubles};
 use crate::machine::Output;
 use crate::moment::Moment;
+use kassette_wire::shtrih::TableCell;
 use std::time::Duration;
 
 impl Register {
@@ -31,6 +32,17 @@ impl Register {
                 self.device.clock.jump(seconds);
                 self.device.keep_clock();
             }
+            FaultKind::TableValue {
+                table,
+                row,
+                field,
+                value,
+            } => {
+                let asked = TableCell::new(table, row, field);
+                self.device.defects.set_value(asked, value.as_deref())?;
+            }
+            FaultKind::RefuseTag { tag, code } => self.device.defects.set_tag(tag, code),
+            FaultKind::CutTlv { keep } => self.device.defects.set_cut(keep),
             other => self.trouble_fn(other, now)?,
         }
         self.device.memory.troubles = self.device.storage.troubles;

@@ -53,6 +53,8 @@ pub struct Setting {
     pub fn_prefix: &'static str,
     /// Life of a job in the queue.
     pub ttl_s: u64,
+    /// How many of the registers, from the first on, make documents of FFD 1.05.
+    pub of_1_05: usize,
 }
 
 impl Setting {
@@ -68,6 +70,7 @@ impl Setting {
             extra: String::new(),
             fn_prefix: "9999",
             ttl_s: 86_400,
+            of_1_05: 0,
         }
     }
 
@@ -100,6 +103,9 @@ impl Setting {
         let mut file: RackFile = generate(&wish).parse().expect("a generated rack file is good");
         for entry in &mut file.registers {
             entry.port.clone_from(&entry.config.serial);
+        }
+        for entry in file.registers.iter_mut().take(self.of_1_05) {
+            entry.config.ffd = kassette_hw_sim::models::shtrih_m::Ffd::V105;
         }
         file
     }

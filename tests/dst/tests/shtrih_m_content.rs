@@ -15,7 +15,7 @@ use kassette_receipts::model::{
     Agent, Buyer, Cashier, GoodsCode, IndustryAttribute, Item, NonCashPayment, OperationalAttribute, Payments, Receipt,
     Supplier, UserAttribute,
 };
-use kassette_wire::ffd::{Document, Tlv, TlvList};
+use kassette_wire::ffd::{Document, Tag, Tlv, TlvList};
 use kassette_wire::text::encode_cp866;
 use kassette_wire::value::{FdNumber, Inn, LocalTime};
 use one_register::{World, beside, config, item, key, kopecks, order, ready, receipt};
@@ -113,7 +113,7 @@ async fn stands_as(ffd: Ffd, receipt: Receipt, tags: Vec<(u16, Vec<u8>)>, items:
         let mut driver = ready(&world).await;
         let document = made(driver.as_mut(), &order).await;
         assert_eq!(document_tags(&document, &tags), sorted(tags.clone()));
-        let found = document.tags.lists(kassette_wire::ffd::Tag::ITEM).unwrap();
+        let found = document.tags.lists(Tag::ITEM).unwrap();
         assert_eq!(
             found.iter().map(own_tags).collect::<Vec<_>>(),
             items.into_iter().map(sorted).collect::<Vec<_>>()
@@ -121,8 +121,30 @@ async fn stands_as(ffd: Ffd, receipt: Receipt, tags: Vec<(u16, Vec<u8>)>, items:
         let ours = explained(&document, &order);
         assert!(matches!(ours, Explained::Ours(_)), "{ours:?}");
         each_change_is_seen(&document, &order);
+        each_change_of_an_item_is_seen(&document, &order);
     })
     .await;
+}
+
+/// Changes each tag of each item but the VAT that the register computed: the document is then no longer ours.
+fn each_change_of_an_item_is_seen(document: &Document, order: &ReceiptOrder) {
+    let items = document.tags.items.iter().enumerate();
+    for (at, item) in items.filter(|(_, tlv)| tlv.tag == Tag::ITEM) {
+        let inner = item.to_list().unwrap();
+        let asked = |tlv: &Tlv| tlv.tag != Tag::ITEM_VAT;
+        for place in (0..inner.items.len()).filter(|place| asked(&inner.items[*place])) {
+            let mut list = inner.clone();
+            let last = list.items[place].value.last_mut().unwrap();
+            *last = last.wrapping_add(1);
+            let mut changed = document.clone();
+            changed.tags.items[at] = Tlv::list(Tag::ITEM, &list).unwrap();
+            let tag = inner.items[place].tag;
+            // An item whose measure was not asked for has the register's own.
+            let own = tag == Tag::MEASURE && order.receipt.items.iter().all(|item| item.measure.is_none());
+            let ours = matches!(explained(&changed, order), Explained::Ours(_));
+            assert_eq!(ours, own, "changed {tag} of an item");
+        }
+    }
 }
 
 /// Takes each tag that a client brought out of the document, or changes it: the document is then no longer ours.

@@ -10,6 +10,7 @@ use kassette_api::v1::get_receipt_request::By;
 use kassette_api::v1::inventory_service_client::InventoryServiceClient;
 use kassette_api::v1::rack_service_client::RackServiceClient;
 use kassette_api::v1::receipt_service_client::ReceiptServiceClient;
+use kassette_api::v1::tenant_service_client::TenantServiceClient;
 use kassette_api::v1::watch_receipts_response::Event;
 use kassette_api::v1::watch_start::Start;
 use kassette_api::v1::{
@@ -96,6 +97,12 @@ impl Api {
     #[must_use]
     pub fn racks(&self) -> RackServiceClient<Channel> {
         RackServiceClient::new(self.channel.clone())
+    }
+
+    /// The service of tenants.
+    #[must_use]
+    pub fn tenants(&self) -> TenantServiceClient<Channel> {
+        TenantServiceClient::new(self.channel.clone())
     }
 
     /// Applies a description of the rack.

@@ -20,6 +20,9 @@ const RACK_EXAMPLE: &str = r#"The file is TOML; it describes the whole rack: wha
     clients = ["*"]                # who may submit: "uid:1000", or "*" for every client with the provider role
     # ttl_s = 300                  # how long a job may wait for a register
     # queue_max = 100000           # how many jobs may wait
+    # submissions_per_second = 0   # how many new jobs it may bring in a second; 0: no limit
+    # contact_retention_s = 86400  # how long contacts of ended jobs are kept
+    # admission = "open"           # or "cordoned", "draining": new receipts are not taken
 
     [[slot]]
     label = "R1-S01"
@@ -101,6 +104,12 @@ pub enum Verb {
     Status,
     /// Registers with their FN, state and reason
     Registers(Registers),
+    /// Tenants with their limits and what they can issue now; get one, or change one
+    Tenants {
+        /// What to do with one; without it all are listed
+        #[command(subcommand)]
+        verb: Option<TenantsVerb>,
+    },
     /// Jobs, newest first
     Receipts(Receipts),
     /// Submit, get or watch receipts
@@ -125,6 +134,73 @@ pub struct Registers {
     /// Only registers that are not ready
     #[arg(long)]
     pub problems: bool,
+}
+
+/// Work with one tenant.
+#[derive(Debug, Subcommand)]
+pub enum TenantsVerb {
+    /// Show one tenant
+    Get {
+        /// Its INN
+        inn: String,
+    },
+    /// Change its settings; without --yes nothing is changed: the difference is shown
+    Set(SetTenant),
+    /// Take no new receipts; those it has go on
+    Cordon(TenantOrder),
+    /// Take new receipts again, after a cordon or a drain
+    Uncordon(TenantOrder),
+    /// Finish what it has and take no new receipts
+    Drain(TenantOrder),
+}
+
+/// What is done to whether a tenant's new receipts are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TenantAction {
+    /// They are not.
+    Cordon,
+    /// They are.
+    Uncordon,
+    /// They are not, and it leaves.
+    Drain,
+}
+
+/// What every order on a tenant says.
+#[derive(Debug, Args)]
+pub struct TenantOrder {
+    /// Its INN
+    pub inn: String,
+    /// Make the change
+    #[arg(long)]
+    pub yes: bool,
+    /// Why, recorded with the order
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+/// Arguments of `tenants set`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("setting").required(true).multiple(true)
+          .args(["name", "ttl", "queue", "rate", "retention"]))]
+pub struct SetTenant {
+    /// The tenant, and whether to make it so
+    #[command(flatten)]
+    pub order: TenantOrder,
+    /// Its name for people
+    #[arg(long)]
+    pub name: Option<String>,
+    /// How many seconds a job waits for a register by default
+    #[arg(long, value_name = "SECONDS")]
+    pub ttl: Option<u64>,
+    /// How many jobs may wait
+    #[arg(long, value_name = "JOBS")]
+    pub queue: Option<u64>,
+    /// How many new jobs it may bring in a second; 0: no limit
+    #[arg(long, value_name = "JOBS")]
+    pub rate: Option<u32>,
+    /// How many seconds contacts of ended jobs are kept
+    #[arg(long, value_name = "SECONDS")]
+    pub retention: Option<u64>,
 }
 
 /// Arguments of `receipts`.
@@ -379,6 +455,11 @@ mod tests {
             "kassettectl status",
             "kassettectl --json registers --problems",
             "kassettectl registers --tenant 7704358518 --json --socket /tmp/s",
+            "kassettectl tenants",
+            "kassettectl tenants --json",
+            "kassettectl tenants get 7704358518",
+            "kassettectl tenants set 7704358518 --queue 5 --rate 0 --reason less",
+            "kassettectl tenants cordon 7704358518 --yes",
             "kassettectl receipts --state in-doubt --state completed --limit 5 --label shop=1",
             "kassettectl receipt submit - --tenant 7704358518 --key k --wait",
             "kassettectl receipt submit r.json --tenant 7704358518 --key k --wait 5 --ttl 60",
@@ -405,6 +486,9 @@ mod tests {
         for line in [
             "kassettectl",
             "kassettectl swap R1-S01",
+            "kassettectl tenants set 7704358518",
+            "kassettectl tenants set 7704358518 --queue -1",
+            "kassettectl tenants drain",
             "kassettectl receipt get",
             "kassettectl receipt get --key k",
             "kassettectl receipt get --fd 7",

@@ -58,13 +58,14 @@ async fn commit_until_killed(folder: &Path) {
                     client: "uid:0".into(),
                     reason: None,
                     request_id: Some(format!("{task}-{turn}")),
-                    tenants: Vec::new(),
+                    request: None,
+                    tenants: Default::default(),
                     slots: Vec::new(),
                     at: UnixMillis(0),
                 };
                 match committer.commit(Change::Apply(Box::new(order))).await {
                     Commit::Done(reply) => match reply.body {
-                        ReplyBody::Applied(version) => say(&format!("durable {version}")),
+                        ReplyBody::Applied(version, _) => say(&format!("durable {version}")),
                         other => panic!("{other:?}"),
                     },
                     other => panic!("{other:?}"),

@@ -6,7 +6,7 @@
 use crate::check::Shown;
 use crate::world::World;
 use kassette_core::domain::job::{Job, Priority, SubmitOrder};
-use kassette_core::domain::plan::{RackPlan, RegisterPlan, SlotPlan, TenantPlan};
+use kassette_core::domain::plan::{Admission, RackPlan, RegisterPlan, SlotPlan, TenantPlan};
 use kassette_core::domain::snapshot::{RackSnapshot, UnitSnapshot};
 use kassette_core::domain::unit::UnitState;
 use kassette_core::rack::{ApplyOrder, Ended, Rack, RackHandle};
@@ -229,7 +229,10 @@ fn plan_of(setting: &Setting, file: &RackFile) -> RackPlan {
             inn: TENANT.into(),
             name: "Test".into(),
             ttl_s: setting.ttl_s,
+            contact_retention_s: None,
             queue_max: 1000,
+            submissions_per_second: 0,
+            admission: Admission::Open,
             clients: vec!["*".into()],
         }],
         slots: slots.collect(),

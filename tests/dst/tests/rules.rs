@@ -5,7 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use kassette_core::domain::job::{Job, JobSelect};
+use kassette_core::domain::job::{CancelOrder, Job, JobSelect};
 use kassette_core::domain::snapshot::UnitSnapshot;
 use kassette_core::domain::unit::UnitState;
 use kassette_core::parts::{LockKind, Point};
@@ -15,6 +15,7 @@ use kassette_dst::play::{Play, Setting, order, simulate, tenant};
 use kassette_hw_sim::faults::{FaultKind, Trigger, When};
 use kassette_hw_sim::host::event_log::Happening;
 use kassette_receipts::job::JobState;
+use kassette_receipts::job_key::JobKey;
 use kassette_wire::codes::Code;
 use kassette_wire::shtrih::{Password, Request};
 use std::collections::BTreeSet;
@@ -289,16 +290,26 @@ fn a_job_without_a_unit_ends_by_its_ttl_over_a_restart_and_has_no_document() {
     });
 }
 
+fn take_back(key: JobKey) -> CancelOrder {
+    CancelOrder {
+        tenant: tenant(),
+        key,
+        client: "shop".into(),
+        reason: None,
+        request_id: None,
+    }
+}
+
 #[test]
 fn a_job_is_taken_back_only_before_its_first_attempt_and_then_has_no_document() {
     simulate(async {
         let mut play = Play::begin(&Setting::new(3, 1)).await;
         let made = play.day([1]).await.remove(0);
-        let late = play.handle().cancel(&tenant(), &made.key, "shop").await.unwrap_err();
+        let late = play.handle().cancel(take_back(made.key)).await.unwrap_err();
         assert_eq!(late.reason.code, Code::JobFinal);
         play.fault(0, FaultKind::Unplug { when: When::Before }, Trigger::Now);
         let waiting = play.day_within([2], Duration::from_secs(20)).await.remove(0);
-        let job = play.handle().cancel(&tenant(), &waiting.key, "shop").await.unwrap();
+        let job = play.handle().cancel(take_back(waiting.key)).await.unwrap();
         assert_eq!(job.state, JobState::Cancelled);
         play.fault(0, FaultKind::Replug { name: None }, Trigger::Now);
         assert!(completed(&play.day([3]).await), "{}", play.tail());
@@ -327,7 +338,7 @@ fn a_job_is_taken_back_only_before_its_first_attempt_and_then_has_no_document() 
             }
             sequence.changed().await.unwrap();
         }
-        let refused = play.handle().cancel(&tenant(), &tried.key, "shop").await;
+        let refused = play.handle().cancel(take_back(tried.key)).await;
         assert!(
             refused.is_err(),
             "a job that had an attempt is not taken back: {refused:?}"

@@ -16,3 +16,4 @@ mod python_client;
 mod second_client;
 mod strangers;
 mod stream;
+mod tenants;

@@ -7,10 +7,13 @@ pub mod coverage;
 pub mod policy;
 
 use crate::domain::job::Priority;
+use crate::parts::UnixMillis;
 use kassette_wire::value::Inn;
-use policy::{BULK_SHARE, UnitFacts, Waiting, may_take};
+use kassette_wire::value::RegisterId;
+use policy::{Turn, UnitFacts, Waiting, may_take};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -19,7 +22,6 @@ use tokio::time::Instant;
 struct Entry {
     job: Waiting,
     expires: Instant,
-    since: Instant,
     not_before: Option<Instant>,
     aside: bool,
 }
@@ -30,7 +32,9 @@ struct Queue {
     bulk: BTreeMap<i64, Entry>,
     /// When jobs that pause may be tried again.
     pauses: BTreeSet<(Instant, i64)>,
-    taken: u64,
+    turn: Turn,
+    /// Places kept for jobs that are being stored.
+    kept: u64,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +43,68 @@ struct Queues {
     tenant_of: BTreeMap<i64, Inn>,
     /// When each waiting job's time ends.
     deadlines: BTreeSet<(Instant, i64)>,
+    /// Places kept for jobs that are being stored, of all tenants.
+    kept: u64,
+    /// When each register took the job it has in hand, and how long a document takes on it.
+    hands: BTreeMap<RegisterId, Hand>,
+}
+
+/// A register at work.
+#[derive(Debug, Default)]
+struct Hand {
+    since: Option<Instant>,
+    usual: Option<Duration>,
+}
+
+impl Hand {
+    /// An average that follows: each document counts an eighth.
+    const SHARE: u32 = 8;
+
+    fn made(&mut self, now: Instant) -> Option<Duration> {
+        let took = now.duration_since(self.since.take()?);
+        self.usual = Some(match self.usual {
+            None => took,
+            Some(usual) => usual - usual / Self::SHARE + took / Self::SHARE,
+        });
+        self.usual
+    }
+}
+
+/// What waits of one tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Depth {
+    /// Jobs that wait.
+    pub waiting: u64,
+    /// Those of them that are bulk.
+    pub bulk: u64,
+    /// When the oldest of them was accepted.
+    pub oldest: Option<UnixMillis>,
+}
+
+/// Which limit of the queue is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// So many jobs of the tenant wait.
+    Tenant(u64),
+    /// So many jobs of all tenants wait.
+    Rack(u64),
+}
+
+/// A place in the queue for a job that is being stored; given back when dropped.
+#[derive(Debug)]
+pub struct Place<'a> {
+    dispatch: &'a Dispatch,
+    tenant: Inn,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut queues = self.dispatch.lock();
+        queues.kept = queues.kept.saturating_sub(1);
+        if let Some(queue) = queues.by_tenant.get_mut(&self.tenant) {
+            queue.kept = queue.kept.saturating_sub(1);
+        }
+    }
 }
 
 impl Queues {
@@ -82,7 +148,7 @@ impl Queue {
         }
     }
 
-    /// The next job this unit may take: interactive first, but every tenth is a bulk one while one waits.
+    /// The next job this unit may take, by the turn.
     fn next(&self, unit: &UnitFacts, now: Instant) -> Option<i64> {
         let ready = |entry: &&Entry| {
             !entry.aside
@@ -93,10 +159,9 @@ impl Queue {
         let first = |line: &BTreeMap<i64, Entry>| line.values().find(ready).map(|entry| entry.job.id);
         let bulk = || first(&self.bulk);
         let interactive = || first(&self.interactive);
-        if (self.taken + 1).is_multiple_of(BULK_SHARE) {
-            bulk().or_else(interactive)
-        } else {
-            interactive().or_else(bulk)
+        match self.turn.first() {
+            Priority::Bulk => bulk().or_else(interactive),
+            Priority::Interactive => interactive().or_else(bulk),
         }
     }
 
@@ -124,7 +189,6 @@ impl Dispatch {
             Entry {
                 job,
                 expires,
-                since: Instant::now(),
                 not_before,
                 aside,
             },
@@ -140,8 +204,43 @@ impl Dispatch {
         let mut queues = self.lock();
         let queue = queues.by_tenant.get_mut(&unit.tenant)?;
         let id = queue.next(unit, now)?;
-        queue.taken += 1;
-        queues.remove(id)
+        let bulk_waits = !queue.bulk.is_empty();
+        let taken = queues.remove(id)?;
+        if let Some(queue) = queues.by_tenant.get_mut(&unit.tenant) {
+            queue.turn = queue.turn.after(taken.job.priority, bulk_waits);
+        }
+        queues.hands.entry(unit.register.clone()).or_default().since = Some(now);
+        Some(taken)
+    }
+
+    /// Notes that a register made the document of the job it took; how long one takes there, as it was measured.
+    pub fn made(&self, register: &RegisterId) -> Option<Duration> {
+        let now = Instant::now();
+        self.lock().hands.get_mut(register)?.made(now)
+    }
+
+    /// Keeps a place for a job that is about to be stored, unless a limit is reached.
+    ///
+    /// # Errors
+    /// The limit.
+    pub fn keep_place(&self, tenant: &Inn, tenant_max: u64, rack_max: u64) -> Result<Place<'_>, Full> {
+        let mut queues = self.lock();
+        let all = queues.tenant_of.len() as u64 + queues.kept;
+        let queue = queues.by_tenant.entry(tenant.clone()).or_default();
+        let own = queue.len() as u64 + queue.kept;
+        if own >= tenant_max {
+            return Err(Full::Tenant(own));
+        }
+        if all >= rack_max {
+            return Err(Full::Rack(all));
+        }
+        queue.kept += 1;
+        queues.kept += 1;
+        drop(queues);
+        Ok(Place {
+            dispatch: self,
+            tenant: tenant.clone(),
+        })
     }
 
     /// Waits for a job for this unit. Dropping the future loses no job.
@@ -210,21 +309,21 @@ impl Dispatch {
         }
     }
 
-    /// Jobs that wait, of one tenant, and how long the oldest has waited here, milliseconds.
+    /// Jobs that wait, of one tenant. Row numbers are given in the order of acceptance, so the first is the oldest.
     #[must_use]
-    pub fn depth(&self, tenant: &Inn) -> (u64, Option<i64>) {
+    pub fn depth(&self, tenant: &Inn) -> Depth {
         let queues = self.lock();
         let Some(queue) = queues.by_tenant.get(tenant) else {
-            return (0, None);
+            return Depth::default();
         };
         let first = [&queue.interactive, &queue.bulk]
             .into_iter()
             .filter_map(|line| line.values().next());
-        let oldest = first.map(|entry| entry.since).min();
-        (
-            queue.len() as u64,
-            oldest.map(|since| i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX)),
-        )
+        Depth {
+            waiting: queue.len() as u64,
+            bulk: queue.bulk.len() as u64,
+            oldest: first.map(|entry| entry.job.accepted_at).min(),
+        }
     }
 
     /// Jobs that wait, of all tenants.
@@ -247,7 +346,6 @@ mod tests {
     use kassette_receipts::job_key::{Generation, JobKey, Parts, RackId, Sequence, SubmissionHash};
     use kassette_wire::value::{RegisterId, Vendor};
     use policy::Needs;
-    use std::time::Duration;
 
     fn unit() -> UnitFacts {
         let inn: Inn = "7704358518".parse().unwrap();
@@ -287,6 +385,7 @@ mod tests {
             id,
             key,
             tenant,
+            accepted_at: UnixMillis(id),
             priority,
             needs,
             not_on,
@@ -322,6 +421,50 @@ mod tests {
             .filter(|_| dispatch.try_take(&unit).unwrap().job.priority == Priority::Bulk)
             .count();
         assert_eq!(bulk, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_counts_the_jobs_that_are_being_stored_too() {
+        let dispatch = Dispatch::default();
+        let (one, other): (Inn, Inn) = ("7704358518".parse().unwrap(), "7707083893".parse().unwrap());
+        dispatch.put(job(1, Priority::Bulk), None, false);
+        let kept = dispatch.keep_place(&one, 2, 3).unwrap();
+        assert_eq!(dispatch.keep_place(&one, 2, 3).unwrap_err(), Full::Tenant(2));
+        let second = dispatch.keep_place(&other, 2, 3).unwrap();
+        assert_eq!(dispatch.keep_place(&other, 2, 3).unwrap_err(), Full::Rack(3));
+        drop((kept, second));
+        assert!(
+            dispatch.keep_place(&one, 2, 3).is_ok(),
+            "a place that was not used is free again"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_waiting_job_is_told_by_its_acceptance_also_after_it_was_put_back() {
+        let dispatch = Dispatch::default();
+        for id in [7, 8, 9] {
+            dispatch.put(job(id, Priority::Interactive), None, false);
+        }
+        let first = dispatch.try_take(&unit()).unwrap();
+        let inn: Inn = "7704358518".parse().unwrap();
+        assert_eq!(dispatch.depth(&inn).oldest, Some(UnixMillis(8)));
+        dispatch.put(first, None, false);
+        assert_eq!(dispatch.depth(&inn).oldest, Some(UnixMillis(7)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn how_long_a_document_takes_is_measured_from_its_job_to_its_answer() {
+        let dispatch = Dispatch::default();
+        let unit = unit();
+        assert_eq!(dispatch.made(&unit.register), None);
+        let mut told = None;
+        for (id, seconds) in [(1, 8), (2, 8), (3, 16)] {
+            dispatch.put(job(id, Priority::Interactive), None, false);
+            dispatch.try_take(&unit).unwrap();
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            told = dispatch.made(&unit.register);
+        }
+        assert_eq!(told, Some(Duration::from_secs(9)));
     }
 
     #[tokio::test(start_paused = true)]

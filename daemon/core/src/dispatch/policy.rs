@@ -7,6 +7,7 @@ use crate::domain::attempt::DeviceFault;
 use crate::domain::device::Registration;
 use crate::domain::error::Reason;
 use crate::domain::job::{Attempt, AttemptState, Priority};
+use crate::parts::UnixMillis;
 use kassette_receipts::capability::unsupported_ffd;
 use kassette_receipts::job_key::JobKey;
 use kassette_receipts::model::Receipt;
@@ -21,6 +22,37 @@ pub const BULK_SHARE: u64 = 10;
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 /// Largest pause between tries of one job.
 const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// Whose turn it is among a tenant's waiting jobs: a bulk document after nine interactive ones, never two in a row while
+/// an interactive job waits. So bulk delays interactive by one document at most, and always gets its tenth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Turn {
+    /// Interactive jobs taken since the last bulk one, while bulk jobs waited.
+    passed_over: u64,
+}
+
+impl Turn {
+    /// The line that is asked first.
+    #[must_use]
+    pub const fn first(self) -> Priority {
+        if self.passed_over + 1 >= BULK_SHARE {
+            Priority::Bulk
+        } else {
+            Priority::Interactive
+        }
+    }
+
+    /// The turn after a job was taken; `bulk_waits`: bulk jobs were there to be taken instead.
+    #[must_use]
+    pub const fn after(self, taken: Priority, bulk_waits: bool) -> Self {
+        let passed_over = match taken {
+            Priority::Interactive if bulk_waits && self.passed_over < BULK_SHARE => self.passed_over + 1,
+            Priority::Interactive if bulk_waits => self.passed_over,
+            Priority::Interactive | Priority::Bulk => 0,
+        };
+        Self { passed_over }
+    }
+}
 
 /// What a receipt asks of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +96,8 @@ pub struct Waiting {
     pub key: JobKey,
     /// Its tenant.
     pub tenant: Inn,
+    /// When it became durable.
+    pub accepted_at: UnixMillis,
     /// How urgent.
     pub priority: Priority,
     /// What it asks of a registration.
@@ -233,6 +267,54 @@ mod tests {
         }
         assert!(counts_as_poison(Code::RegisterUnknownError, &fault("FF46", Some(0xEE))));
         assert!(!counts_as_poison(Code::PaperOut, &fault("FF46", Some(0x6B))));
+    }
+
+    #[test]
+    fn bulk_delays_interactive_by_one_document_and_gets_its_tenth_whatever_comes_when() {
+        for seed in 1..200_u64 {
+            let mut draw = seed;
+            let (mut turn, mut interactive, mut bulk) = (Turn::default(), 0_u64, 0_u64);
+            let (mut in_a_row, mut passed_over) = (0, 0);
+            for step in 0..500 {
+                draw = draw
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                (interactive, bulk) = (interactive + (draw >> 60) / 6, bulk + (draw >> 40) % 8 / 7);
+                let taken = match (turn.first(), interactive, bulk) {
+                    (_, 0, 0) => continue,
+                    (Priority::Bulk, _, 1..) | (_, 0, _) => Priority::Bulk,
+                    _ => Priority::Interactive,
+                };
+                let (both, bulk_waits) = (interactive > 0 && bulk > 0, bulk > 0);
+                match taken {
+                    Priority::Bulk => {
+                        (bulk, in_a_row, passed_over) = (bulk - 1, if both { in_a_row + 1 } else { 0 }, 0);
+                    }
+                    Priority::Interactive => {
+                        (interactive, in_a_row) = (interactive - 1, 0);
+                        passed_over = if bulk_waits { passed_over + 1 } else { 0 };
+                    }
+                }
+                turn = turn.after(taken, bulk_waits);
+                assert!(
+                    in_a_row <= 1,
+                    "seed {seed} step {step}: two bulk documents before an interactive one"
+                );
+                assert!(
+                    passed_over < BULK_SHARE,
+                    "seed {seed} step {step}: bulk got less than a tenth"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn bulk_that_had_the_register_alone_leaves_it_to_interactive_at_once() {
+        let mut turn = Turn::default();
+        for _ in 0..25 {
+            turn = turn.after(Priority::Bulk, true);
+            assert_eq!(turn.first(), Priority::Interactive);
+        }
     }
 
     #[test]

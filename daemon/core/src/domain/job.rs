@@ -48,6 +48,21 @@ pub struct SubmitOrder {
     pub replaces: Option<JobKey>,
 }
 
+/// An order to take a job back.
+#[derive(Debug, Clone)]
+pub struct CancelOrder {
+    /// The taxpayer.
+    pub tenant: Inn,
+    /// The job.
+    pub key: JobKey,
+    /// Who orders it.
+    pub client: String,
+    /// Why, kept with the job.
+    pub reason: Option<String>,
+    /// Makes a repeat safe.
+    pub request_id: Option<String>,
+}
+
 /// The answer to a submission, durable when given.
 #[derive(Debug, Clone)]
 pub struct Submitted {

@@ -11,4 +11,5 @@ pub mod explain;
 pub mod job;
 pub mod plan;
 pub mod snapshot;
+pub mod tenant;
 pub mod unit;

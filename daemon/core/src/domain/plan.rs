@@ -16,6 +16,12 @@ pub const PLAN_ROWS_MAX: usize = 4096;
 pub const DEFAULT_TTL_S: u64 = 300;
 /// Default limit of waiting jobs of a tenant.
 pub const DEFAULT_QUEUE_MAX: u64 = 100_000;
+/// Largest limit of a tenant's new jobs a second.
+pub const RATE_MAX: u32 = 1_000_000;
+/// Longest retention of contacts, seconds: ten years.
+pub const RETENTION_MAX_S: u64 = 3660 * 86_400;
+/// Longest name of a client.
+const CLIENT_CHARS_MAX: usize = 128;
 /// Moscow, the zone of most registrations.
 pub const DEFAULT_ZONE: &str = "+03:00";
 
@@ -48,12 +54,40 @@ pub struct TenantPlan {
     /// Default lifetime of a job in the queue, seconds.
     #[serde(default = "default_ttl_s")]
     pub ttl_s: u64,
+    /// How long contacts of ended jobs are kept, seconds; absent: for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_retention_s: Option<u64>,
     /// Most jobs that may wait.
     #[serde(default = "default_queue_max")]
     pub queue_max: u64,
+    /// Most new jobs a second; 0: no limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub submissions_per_second: u32,
+    /// Whether new receipts are taken.
+    #[serde(default, skip_serializing_if = "Admission::is_open")]
+    pub admission: Admission,
     /// Clients granted: a client's name, `uid:1000`, or `*` for every client with the provider's role.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clients: Vec<String>,
+}
+
+/// Whether a tenant's new receipts are taken. What was accepted goes on either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Admission {
+    /// They are.
+    #[default]
+    Open,
+    /// They are not, until an operator takes the cordon back.
+    Cordoned,
+    /// They are not: the tenant finishes what it has and leaves.
+    Draining,
+}
+
+impl Admission {
+    const fn is_open(&self) -> bool {
+        matches!(self, Self::Open)
+    }
 }
 
 /// A slot.
@@ -108,6 +142,11 @@ fn default_ttl_s() -> u64 {
 
 fn default_queue_max() -> u64 {
     DEFAULT_QUEUE_MAX
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn default_vendor() -> String {
@@ -294,6 +333,7 @@ impl RackPlan {
             if tenant.queue_max == 0 || tenant.queue_max > 10_000_000 {
                 check.fail(format!("tenant[{at}].queue_max"), "1 to 10000000 jobs");
             }
+            check_tenant_limits(check, at, tenant);
             let path = format!("tenant[{at}].inn");
             let Some(inn) = check.parse::<Inn>(path.clone(), &tenant.inn) else {
                 continue;
@@ -370,19 +410,43 @@ impl RackPlan {
         }
     }
 
+    /// Each tenant's own row, in TOML words: whether one changed is told by it.
+    #[must_use]
+    pub fn tenant_rows(&self) -> BTreeMap<String, String> {
+        rows(&self.tenants, |tenant| tenant.inn.clone())
+    }
+
     /// The difference from this plan to another.
     #[must_use]
     pub fn changes_to(&self, next: &Self) -> Vec<PlanChange> {
         let mut changes = Vec::new();
         let rack = |plan: &Self| plan.rack_id.iter().map(|id| (String::new(), id.clone())).collect();
         diff(&mut changes, "rack_id", &rack(self), &rack(next));
-        let tenants = |plan: &Self| rows(&plan.tenants, |t| t.inn.clone());
-        diff(&mut changes, "tenant", &tenants(self), &tenants(next));
+        diff(&mut changes, "tenant", &self.tenant_rows(), &next.tenant_rows());
         let slots = |plan: &Self| rows(&plan.slots, |s| s.label.clone());
         diff(&mut changes, "slot", &slots(self), &slots(next));
         let registers = |plan: &Self| rows(&plan.registers, |r| format!("{}-{}", r.vendor, r.serial));
         diff(&mut changes, "register", &registers(self), &registers(next));
         changes
+    }
+}
+
+fn check_tenant_limits(check: &mut Check, at: usize, tenant: &TenantPlan) {
+    if tenant.submissions_per_second > RATE_MAX {
+        let text = format!("0 (no limit) to {RATE_MAX} a second");
+        check.fail(format!("tenant[{at}].submissions_per_second"), text);
+    }
+    let kept = tenant.contact_retention_s;
+    if kept.is_some_and(|seconds| seconds == 0 || seconds > RETENTION_MAX_S) {
+        let text = format!("1 to {RETENTION_MAX_S} seconds");
+        check.fail(format!("tenant[{at}].contact_retention_s"), text);
+    }
+    for (number, client) in tenant.clients.iter().enumerate() {
+        let length = client.chars().take(CLIENT_CHARS_MAX + 1).count();
+        if length == 0 || length > CLIENT_CHARS_MAX || client.chars().any(char::is_control) {
+            let text = format!("1 to {CLIENT_CHARS_MAX} printable characters");
+            check.fail(format!("tenant[{at}].clients[{number}]"), text);
+        }
     }
 }
 
@@ -465,6 +529,26 @@ mod tests {
             paths,
             ["tenant[0].inn", "slot[0].label", "slot[0].port", "register[0].tenant"]
         );
+    }
+
+    #[test]
+    fn limits_of_a_tenant_outside_their_ranges_are_told_field_by_field() {
+        let mut plan = RackPlan::from_toml(GOOD).unwrap();
+        let tenant = &mut plan.tenants[0];
+        (tenant.ttl_s, tenant.queue_max) = (0, 0);
+        (tenant.submissions_per_second, tenant.contact_retention_s) = (RATE_MAX + 1, Some(0));
+        tenant.clients = vec!["*".into(), String::new(), "a\nb".into(), "x".repeat(129)];
+        let paths: Vec<_> = plan.check().unwrap_err().into_iter().map(|e| e.path).collect();
+        let fields = [
+            "ttl_s",
+            "queue_max",
+            "submissions_per_second",
+            "contact_retention_s",
+            "clients[1]",
+            "clients[2]",
+            "clients[3]",
+        ];
+        assert_eq!(paths, fields.map(|field| format!("tenant[0].{field}")));
     }
 
     #[test]

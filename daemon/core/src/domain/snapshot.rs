@@ -10,6 +10,7 @@ use crate::parts::{PortAddress, UnixMillis};
 use kassette_receipts::job_key::JobKey;
 use kassette_wire::value::{FnNumber, Inn, RegisterId};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Whether documents are real.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -88,6 +89,8 @@ pub struct UnitSnapshot {
     pub job: Option<JobKey>,
     /// An attempt on this FN is in doubt.
     pub in_doubt: Option<Reason>,
+    /// How long a receipt takes here, as it was measured since the start.
+    pub receipt_takes: Option<Duration>,
 }
 
 impl UnitSnapshot {
@@ -116,6 +119,7 @@ impl UnitSnapshot {
             clock_offset_s: None,
             job: None,
             in_doubt: None,
+            receipt_takes: None,
         }
     }
 }
@@ -125,6 +129,8 @@ impl UnitSnapshot {
 pub struct QueueSnapshot {
     /// Jobs that wait.
     pub waiting: u64,
+    /// Those of them that are bulk.
+    pub bulk: u64,
     /// When the oldest of them was accepted.
     pub oldest: Option<UnixMillis>,
     /// Jobs on a unit now.

@@ -58,6 +58,21 @@ pub struct AcceptJob {
     pub expires_at: UnixMillis,
 }
 
+/// An order to take a job back.
+#[derive(Debug, Clone)]
+pub struct CancelJob {
+    /// The job.
+    pub job: i64,
+    /// Who orders it.
+    pub client: String,
+    /// Why, in the words of the client.
+    pub reason: Option<String>,
+    /// Makes a repeat safe.
+    pub request_id: Option<String>,
+    /// Now.
+    pub at: UnixMillis,
+}
+
 /// The intent of one try, durable before its first byte.
 #[derive(Debug, Clone)]
 pub struct BeginIntent {
@@ -202,8 +217,10 @@ pub struct ApplyPlan {
     pub reason: Option<String>,
     /// Makes a repeat safe.
     pub request_id: Option<String>,
-    /// Tenants it names.
-    pub tenants: Vec<Inn>,
+    /// What was asked for, where a repeat may make another plan of it; absent: the plan itself.
+    pub request: Option<String>,
+    /// Tenants it names, each with its own row.
+    pub tenants: BTreeMap<Inn, String>,
     /// Slots it names.
     pub slots: Vec<String>,
     /// Now.
@@ -231,14 +248,7 @@ pub enum Command {
     /// End a try and, in the same commit, begin the next on the same FN.
     End(Box<EndIntent>, Option<Box<BeginIntent>>),
     /// Take a job back.
-    Cancel {
-        /// The job.
-        job: i64,
-        /// Why.
-        reason: Reason,
-        /// Now.
-        at: UnixMillis,
-    },
+    Cancel(Box<CancelJob>),
     /// End a job whose time in the queue ran out.
     Expire {
         /// The job.
@@ -318,8 +328,8 @@ pub enum ReplyBody {
     },
     /// A job changed.
     JobState(JobState),
-    /// The plan was stored under this version.
-    Applied(u64),
+    /// The plan was stored under this version; how often each of its tenants has changed.
+    Applied(u64, BTreeMap<Inn, u64>),
     /// What the journal knows of the FN that was seen.
     Mark(Option<FnMark>),
     /// Old events were dropped; there may be more of them.

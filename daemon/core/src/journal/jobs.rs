@@ -3,7 +3,7 @@
 //! Owns: acceptance under a key, the moves of the job machine, and the row of each move in the commit sequence.
 //! Must never: take a known key as new.
 
-use super::command::{AcceptJob, ReplyBody};
+use super::command::{AcceptJob, CancelJob, ReplyBody};
 use super::rows::{job_state_sum, job_sum, jobs, priority_number};
 use super::store::{JournalFacts, WriteError, Written};
 use crate::domain::error::Reason;
@@ -230,31 +230,60 @@ fn state_of(tx: &Transaction<'_>, job: i64) -> Result<JobState, WriteError> {
         .map_err(|_| WriteError::Refused(Code::JournalDamaged, format!("job {job} has state \"{text}\"")))
 }
 
-pub(super) fn cancel(tx: &Transaction<'_>, job: i64, reason: &Reason, at: UnixMillis) -> Written {
-    let attempts: Option<i64> = tx
-        .prepare_cached("SELECT attempts FROM jobs WHERE id = ?1")?
-        .query_row([job], |row| row.get(0))
-        .optional()?;
-    let state = state_of(tx, job)?;
+pub(super) fn cancel(tx: &Transaction<'_>, order: &CancelJob) -> Written {
+    let client = id_of(tx, "clients", "name", &order.client, order.at)?;
+    let state = state_of(tx, order.job)?;
+    if cancelled_before(tx, order, client)? || state == JobState::Cancelled {
+        return Ok(ReplyBody::JobState(state));
+    }
     if state.is_final() {
         return Err(WriteError::Refused(Code::JobFinal, format!("the job is {state}")));
     }
+    let attempts: Option<i64> = tx
+        .prepare_cached("SELECT attempts FROM jobs WHERE id = ?1")?
+        .query_row([order.job], |row| row.get(0))
+        .optional()?;
     if attempts.is_none_or(|n| n > 0) {
         return Err(WriteError::Refused(
             Code::JobHadAttempt,
             "an attempt of this job has begun".into(),
         ));
     }
-    let event = Event::Cancel { attempted: false };
+    let why = order.reason.as_ref().map(|words| format!(": {words}"));
+    let reason = Reason::new(
+        Code::JobCancelled,
+        format!("by {}{}", order.client, why.unwrap_or_default()),
+    );
     let change = JobMove {
-        job,
-        event,
-        reason: Some(reason),
+        job: order.job,
+        event: Event::Cancel { attempted: false },
+        reason: Some(&reason),
         needs_person: None,
         attempts: None,
-        at,
+        at: order.at,
     };
-    move_job(tx, &change).map(ReplyBody::JobState)
+    let state = move_job(tx, &change)?;
+    tx.prepare_cached("INSERT INTO cancellations (job, client, at, reason, request_id) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![order.job, client, order.at.0, order.reason, order.request_id])?;
+    Ok(ReplyBody::JobState(state))
+}
+
+/// Whether this very order was carried out before; the id of an order that took another job back is refused.
+fn cancelled_before(tx: &Transaction<'_>, order: &CancelJob, client: i64) -> Result<bool, WriteError> {
+    let Some(request) = &order.request_id else {
+        return Ok(false);
+    };
+    let known: Option<i64> = tx
+        .prepare_cached("SELECT job FROM cancellations WHERE client = ?1 AND request_id = ?2")?
+        .query_row(params![client, request], |row| row.get(0))
+        .optional()?;
+    match known {
+        Some(job) if job != order.job => {
+            let text = format!("request id {request} was used to cancel another job");
+            Err(WriteError::Refused(Code::RequestIdConflict, text))
+        }
+        known => Ok(known.is_some()),
+    }
 }
 
 pub(super) fn expire(tx: &Transaction<'_>, job: i64, at: UnixMillis) -> Written {

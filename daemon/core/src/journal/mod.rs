@@ -26,8 +26,8 @@ mod store;
 mod verify;
 
 pub use command::{
-    AcceptJob, ApplyPlan, BeginIntent, Command, EndIntent, FnMark, JobEnd, Reply, ReplyBody, Scan, Sealed, Seen,
-    UnitMove, Verdict,
+    AcceptJob, ApplyPlan, BeginIntent, CancelJob, Command, EndIntent, FnMark, JobEnd, Reply, ReplyBody, Scan, Sealed,
+    Seen, UnitMove, Verdict,
 };
 pub use inline::{InlineCommitter, InlineReader};
 pub use inspect::{Inspection, inspect};

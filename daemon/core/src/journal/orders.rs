@@ -7,13 +7,15 @@ use super::checks::RowSum;
 use super::command::{ApplyPlan, FnMark, ReplyBody, Seen, UnitMove};
 use super::intents::fn_id;
 use super::jobs::id_of;
-use super::rows::sum_of;
+use super::query::ReadError;
+use super::rows::{damaged, sum_of};
 use super::store::{JournalFacts, WriteError, Written};
 use crate::parts::UnixMillis;
 use kassette_receipts::job_key::RackId;
 use kassette_wire::codes::Code;
-use kassette_wire::value::FdNumber;
+use kassette_wire::value::{FdNumber, Inn};
 use rusqlite::{OptionalExtension as _, Transaction, params};
+use std::collections::BTreeMap;
 
 pub(super) fn meta(tx: &rusqlite::Connection, name: &str) -> rusqlite::Result<Option<String>> {
     tx.prepare_cached("SELECT value FROM meta WHERE name = ?1")?
@@ -30,7 +32,7 @@ pub(super) fn set_meta(tx: &rusqlite::Connection, name: &str, value: &str) -> ru
 pub(super) fn apply(tx: &Transaction<'_>, facts: &mut JournalFacts, order: &ApplyPlan) -> Written {
     let version: u64 = tx.query_row("SELECT COALESCE(MAX(version), 0) FROM orders", [], |row| row.get(0))?;
     if let Some(repeated) = repeated(tx, order)? {
-        return Ok(ReplyBody::Applied(repeated));
+        return Ok(ReplyBody::Applied(repeated, BTreeMap::new()));
     }
     if let Some(expected) = order.expected.filter(|expected| *expected != version) {
         let text = format!("the plan was made from version {expected}, the rack has version {version}");
@@ -42,7 +44,8 @@ pub(super) fn apply(tx: &Transaction<'_>, facts: &mut JournalFacts, order: &Appl
     let next = version + 1;
     let number = i64::try_from(next).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
     tx.prepare_cached(
-        "INSERT INTO orders (version, at, client, reason, request_id, plan, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, x'')",
+        "INSERT INTO orders (version, at, client, reason, request_id, plan, request, sum) VALUES \
+         (?1, ?2, ?3, ?4, ?5, ?6, ?7, x'')",
     )?
     .execute(params![
         number,
@@ -51,17 +54,40 @@ pub(super) fn apply(tx: &Transaction<'_>, facts: &mut JournalFacts, order: &Appl
         order.reason,
         order.request_id,
         order.plan,
+        order.request,
     ])?;
     let sum = order_sum(tx, number)?;
     tx.prepare_cached("UPDATE orders SET sum = ?2 WHERE version = ?1")?
         .execute(params![number, sum])?;
-    for tenant in &order.tenants {
-        id_of(tx, "tenants", "inn", tenant.as_str(), order.at)?;
+    let mut revisions = BTreeMap::new();
+    for (tenant, row) in &order.tenants {
+        revisions.insert(tenant.clone(), revise(tx, tenant, row, number, order.at)?);
     }
     for slot in &order.slots {
         id_of(tx, "slots", "label", slot, order.at)?;
     }
-    Ok(ReplyBody::Applied(next))
+    Ok(ReplyBody::Applied(next, revisions))
+}
+
+/// The revision of a tenant under a new plan: one more when its own row differs, and then an event of its own.
+fn revise(tx: &Transaction<'_>, tenant: &Inn, row: &str, version: i64, at: UnixMillis) -> rusqlite::Result<u64> {
+    let id = id_of(tx, "tenants", "inn", tenant.as_str(), at)?;
+    let known: Option<(u64, String)> = tx
+        .prepare_cached("SELECT revision, row FROM tenant_revisions WHERE tenant = ?1")?
+        .query_row([id], |found| Ok((found.get(0)?, found.get(1)?)))
+        .optional()?;
+    let revision = match known {
+        Some((revision, standing)) if standing == row => return Ok(revision),
+        Some((revision, _)) => revision.saturating_add(1),
+        None => 1,
+    };
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO tenant_revisions (tenant, revision, version, row) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![id, i64::try_from(revision).unwrap_or(i64::MAX), version, row])?;
+    tx.prepare_cached("INSERT INTO events (at, tenant, kind) VALUES (?1, ?2, 'tenant')")?
+        .execute(params![at.0, id])?;
+    Ok(revision)
 }
 
 pub(super) fn order_sum(tx: &rusqlite::Connection, version: i64) -> rusqlite::Result<Vec<u8>> {
@@ -96,18 +122,50 @@ fn repeated(tx: &Transaction<'_>, order: &ApplyPlan) -> Result<Option<u64>, Writ
     let Some(request) = &order.request_id else {
         return Ok(None);
     };
-    let found: Option<(u64, String)> = tx
-        .prepare_cached("SELECT version, plan FROM orders WHERE request_id = ?1")?
-        .query_row([request], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+    let found = asked(tx, request)?;
     match found {
-        Some((version, plan)) if plan == order.plan => Ok(Some(version)),
+        Some((version, plan, asked)) if same_request(order, &plan, asked.as_deref()) => Ok(Some(version)),
         Some(_) => {
-            let text = format!("request id {request} was used for another plan");
+            let text = format!("request id {request} was used for another order");
             Err(WriteError::Refused(Code::RequestIdConflict, text))
         }
         None => Ok(None),
     }
+}
+
+/// What was asked for under a request id: the version it made, its plan, and the request where the plan is not it.
+fn asked(conn: &rusqlite::Connection, request: &str) -> rusqlite::Result<Option<(u64, String, Option<String>)>> {
+    conn.prepare_cached("SELECT version, plan, request FROM orders WHERE request_id = ?1")?
+        .query_row([request], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()
+}
+
+fn same_request(order: &ApplyPlan, plan: &str, asked: Option<&str>) -> bool {
+    match &order.request {
+        Some(request) => asked == Some(request.as_str()),
+        None => asked.is_none() && plan == order.plan,
+    }
+}
+
+/// The request that was made under an id, if one was: `None` within for a whole plan.
+pub(super) fn request(conn: &rusqlite::Connection, id: &str) -> rusqlite::Result<Option<Option<String>>> {
+    Ok(asked(conn, id)?.map(|(_, _, request)| request))
+}
+
+/// How often each tenant's row has changed.
+pub(super) fn tenant_revisions(conn: &rusqlite::Connection) -> Result<BTreeMap<Inn, u64>, ReadError> {
+    let mut statement = conn
+        .prepare_cached("SELECT t.id, t.inn, v.revision FROM tenant_revisions v JOIN tenants t ON t.id = v.tenant")?;
+    let mut rows = statement.query([])?;
+    let mut found = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let inn: String = row.get(1)?;
+        let inn = inn
+            .parse()
+            .map_err(|error| damaged("tenant", row.get(0).unwrap_or(0), error))?;
+        found.insert(inn, row.get(2)?);
+    }
+    Ok(found)
 }
 
 /// The rack's letters: named once, before the first job, for good.

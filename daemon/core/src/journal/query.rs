@@ -49,6 +49,15 @@ pub enum Query {
         /// At most so many.
         limit: u32,
     },
+    /// Tenants that changed after a sequence, in order.
+    TenantEvents {
+        /// After this sequence.
+        after: u64,
+        /// At most so many.
+        limit: u32,
+    },
+    /// What was ordered under a request id.
+    Request(String),
     /// The plan of the rack.
     Plan,
     /// What each register was last seen registered for.
@@ -84,6 +93,15 @@ pub enum Rows {
         /// Continue after this.
         upto: u64,
     },
+    /// Tenants that changed, each with its sequence; `upto` is the sequence that was read up to.
+    TenantEvents {
+        /// The rows.
+        rows: Vec<(u64, Inn)>,
+        /// Continue after this.
+        upto: u64,
+    },
+    /// Whether an order was made under the id, and what it asked for where that was not a whole plan.
+    Request(Option<Option<String>>),
     /// The cursor is older than what is kept; events begin at this sequence.
     CursorStale(u64),
     /// The plan as TOML and its version; version 0 is the empty plan.
@@ -142,6 +160,8 @@ fn answer(conn: &Connection, query: &Query) -> Result<Rows, ReadError> {
         Query::Jobs { filter, after, limit } => jobs(conn, filter, *after, *limit),
         Query::Documents { filter, after, limit } => documents(conn, filter, *after, *limit),
         Query::JobEvents { tenant, after, limit } => job_events(conn, tenant.as_ref(), *after, *limit),
+        Query::TenantEvents { after, limit } => tenant_events(conn, *after, *limit),
+        Query::Request(id) => Ok(Rows::Request(super::orders::request(conn, id)?)),
         Query::Plan => plan(conn),
         Query::Registrations => registrations(conn),
         Query::EventsFloor => Ok(Rows::CursorStale(floor(conn)?)),
@@ -314,13 +334,48 @@ fn documents(conn: &Connection, filter: &DocumentFilter, after: Option<i64>, lim
     }))
 }
 
+/// Where events begin when a cursor does not lie within those that are kept.
+fn stale(conn: &Connection, after: u64, last: u64) -> rusqlite::Result<Option<u64>> {
+    let floor = floor(conn)?;
+    Ok((after > last || after.saturating_add(1) < floor).then_some(floor))
+}
+
+/// A full page may have more behind it; else everything up to the latest sequence was seen.
+fn seen_up_to<T>(found: &[(u64, T)], limit: u32, last: u64) -> u64 {
+    if found.len() == limit as usize {
+        found.last().map_or(last, |(sequence, _)| *sequence)
+    } else {
+        last
+    }
+}
+
+fn tenant_events(conn: &Connection, after: u64, limit: u32) -> Result<Rows, ReadError> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let last = last_sequence(conn)?;
+    if let Some(floor) = stale(conn, after, last)? {
+        return Ok(Rows::CursorStale(floor));
+    }
+    let mut statement = conn.prepare_cached(
+        "SELECT e.sequence, t.inn FROM events e JOIN tenants t ON t.id = e.tenant \
+         WHERE e.kind = 'tenant' AND e.sequence > ?1 ORDER BY e.sequence LIMIT ?2",
+    )?;
+    let mut listed = statement.query(rusqlite::params![i64::try_from(after).unwrap_or(i64::MAX), limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = listed.next()? {
+        let (sequence, inn): (u64, String) = (row.get(0)?, row.get(1)?);
+        let inn = inn
+            .parse()
+            .map_err(|e| rows::damaged("event", i64::try_from(sequence).unwrap_or(0), e))?;
+        found.push((sequence, inn));
+    }
+    let upto = seen_up_to(&found, limit, last);
+    Ok(Rows::TenantEvents { rows: found, upto })
+}
+
 fn job_events(conn: &Connection, tenant: Option<&Inn>, after: u64, limit: u32) -> Result<Rows, ReadError> {
     let limit = limit.clamp(1, PAGE_MAX);
     let last = last_sequence(conn)?;
-    let floor: u64 = super::orders::meta(conn, "events_floor")?
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1);
-    if after > last || after + 1 < floor {
+    if let Some(floor) = stale(conn, after, last)? {
         return Ok(Rows::CursorStale(floor));
     }
     let from = i64::try_from(after).unwrap_or(i64::MAX);
@@ -339,12 +394,7 @@ fn job_events(conn: &Connection, tenant: Option<&Inn>, after: u64, limit: u32) -
     let found: Vec<(u64, i64)> = statement
         .query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
-    // A full page may have more behind it; else everything up to the latest sequence was seen.
-    let upto = if found.len() == limit as usize {
-        found.last().map_or(last, |(sequence, _)| *sequence)
-    } else {
-        last
-    };
+    let upto = seen_up_to(&found, limit, last);
     let mut events = Vec::with_capacity(found.len());
     for (sequence, id) in found {
         events.extend(

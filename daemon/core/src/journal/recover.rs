@@ -18,6 +18,7 @@ use kassette_receipts::job_key::{Generation, JobKey, RackId};
 use kassette_wire::codes::Code;
 use kassette_wire::value::{FdNumber, FnNumber, Inn, RegisterId};
 use rusqlite::{Connection, Transaction, params};
+use std::collections::BTreeMap;
 
 /// A job that waits for a unit.
 #[derive(Debug, Clone)]
@@ -66,6 +67,8 @@ pub struct Recovered {
     pub sequence: u64,
     /// The plan as TOML, and its version.
     pub plan: (String, u64),
+    /// How often each tenant's row of the plan has changed.
+    pub tenant_revisions: BTreeMap<Inn, u64>,
     /// Jobs that wait, oldest first.
     pub waiting: Vec<WaitingJob>,
     /// Tries in doubt, all of them.
@@ -123,6 +126,7 @@ pub(super) fn recovered(store: &Store, now: UnixMillis) -> Result<Recovered, Fau
         at: now,
         sequence: last_sequence(conn)?,
         plan: (plan, version),
+        tenant_revisions: super::orders::tenant_revisions(conn)?,
         waiting: waiting.into_iter().map(|stored| WaitingJob { stored }).collect(),
         doubts: doubts(conn)?,
     })

@@ -1,17 +1,17 @@
 //! Tables of the journal and how they came to be.
 //!
-//! History: 1 = first release.
+//! History: 1 = first journal; 2 = revisions of tenants, requests of orders, cancellations, where attempts ran.
 //!
 //! Owns: the migrations, forward only; within a release they only add, so that the release before can still read.
 //! Must never: change a migration that was released.
 
 /// Version of the schema that this program writes.
-pub const SCHEMA: i64 = 1;
+pub const SCHEMA: i64 = 2;
 /// Oldest program schema that may work on a journal written by this program.
 pub const MIN_READER: i64 = 1;
 
 /// The migrations; number `n` stands at `n - 1`.
-pub const MIGRATIONS: &[&str] = &[FIRST];
+pub const MIGRATIONS: &[&str] = &[FIRST, SECOND];
 
 const FIRST: &str = r"
 -- Facts of the journal as a whole: rack_id, kind, journal_id, generation, their sum, schema, min_reader, events_floor.
@@ -88,4 +88,18 @@ CREATE TABLE outbox (job INTEGER PRIMARY KEY REFERENCES jobs, at INTEGER NOT NUL
 CREATE TABLE events (sequence INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, job INTEGER REFERENCES jobs,
     tenant INTEGER REFERENCES tenants, fn INTEGER REFERENCES fns, kind TEXT NOT NULL) STRICT;
 CREATE INDEX events_by_tenant ON events (tenant, sequence);
+";
+
+const SECOND: &str = r"
+-- What an order asked for, where the plan alone does not tell: a repeat is known by it.
+ALTER TABLE orders ADD COLUMN request TEXT;
+-- How often a tenant's own row of the plan changed, and that row.
+CREATE TABLE tenant_revisions (tenant INTEGER PRIMARY KEY REFERENCES tenants, revision INTEGER NOT NULL,
+    version INTEGER NOT NULL, row TEXT NOT NULL) STRICT;
+CREATE INDEX events_of_tenants ON events (kind, sequence) WHERE kind = 'tenant';
+-- Who took a job back, and why.
+CREATE TABLE cancellations (job INTEGER PRIMARY KEY REFERENCES jobs, client INTEGER NOT NULL REFERENCES clients,
+    at INTEGER NOT NULL, reason TEXT, request_id TEXT) STRICT;
+CREATE UNIQUE INDEX cancellations_once ON cancellations (client, request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX placements_by_register ON placements (register, from_at);
 ";

@@ -401,7 +401,7 @@ fn write(tx: &Transaction<'_>, facts: &mut JournalFacts, command: &Command, room
         Command::Accept(job) => jobs::accept(tx, facts, job, room.jobs),
         Command::Begin(intent) => intents::begin(tx, facts, intent, room.attempts),
         Command::End(end, next) => ends::end(tx, facts, end, next.as_deref(), room.attempts),
-        Command::Cancel { job, reason, at } => jobs::cancel(tx, *job, reason, *at),
+        Command::Cancel(order) => jobs::cancel(tx, order),
         Command::Expire { job, at } => jobs::expire(tx, *job, *at),
         Command::SetAside { job, reason, at } => jobs::set_aside(tx, *job, reason, *at),
         Command::Seen(seen) => orders::seen(tx, seen),

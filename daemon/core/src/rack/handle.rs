@@ -4,11 +4,11 @@
 //! Must never: hand out anything that could write past the journal.
 
 use super::intake::{self, Request};
-use super::orders::{AppliedPlan, ApplyOrder};
-use super::shared::Shared;
+use super::orders::{AppliedPlan, ApplyOrder, TenantOrder};
+use super::shared::{Shared, Standing};
 use crate::domain::error::RackError;
 use crate::domain::job::{
-    DocumentFilter, DocumentRow, Job, JobEvent, JobFilter, JobSelect, Page, SubmitOrder, Submitted,
+    CancelOrder, DocumentFilter, DocumentRow, Job, JobEvent, JobFilter, JobSelect, Page, SubmitOrder, Submitted,
 };
 use crate::domain::plan::RackPlan;
 use crate::domain::snapshot::RackSnapshot;
@@ -31,6 +31,11 @@ pub struct RackHandle {
 
 fn stopping() -> RackError {
     RackError::new(Code::DaemonStopping, "the rack takes no requests any more").retry_after(5_000)
+}
+
+fn cursor_stale(after: u64, floor: u64) -> RackError {
+    let text = format!("cursor {after} lies outside the events kept, which begin at {floor}");
+    RackError::new(Code::CursorStale, text)
 }
 
 impl RackHandle {
@@ -149,10 +154,7 @@ impl RackHandle {
                 }
                 Ok((events, upto))
             }
-            Rows::CursorStale(floor) => {
-                let text = format!("cursor {after} lies outside the events kept, which begin at {floor}");
-                Err(RackError::new(Code::CursorStale, text))
-            }
+            Rows::CursorStale(floor) => Err(cursor_stale(after, floor)),
             _ => Err(RackError::new(
                 Code::InternalFault,
                 "the journal answered another question",
@@ -205,19 +207,12 @@ impl RackHandle {
         }
     }
 
-    /// Takes a job back while it never had an attempt.
+    /// Takes a job back while it never had an attempt. Taking back one that was taken back changes nothing.
     ///
     /// # Errors
-    /// [`RackError`] with `JOB_HAD_ATTEMPT`, `JOB_FINAL` or `JOB_NOT_FOUND`.
-    pub async fn cancel(&self, tenant: &Inn, key: &JobKey, client: &str) -> Result<Job, RackError> {
-        let (tenant, key, client) = (tenant.clone(), *key, client.to_owned());
-        self.ask(|answer| Request::Cancel {
-            tenant,
-            key,
-            client,
-            answer,
-        })
-        .await
+    /// [`RackError`] with `JOB_HAD_ATTEMPT`, `JOB_FINAL`, `JOB_NOT_FOUND` or `REQUEST_ID_CONFLICT`.
+    pub async fn cancel(&self, order: CancelOrder) -> Result<Job, RackError> {
+        self.ask(|answer| Request::Cancel(Box::new(order), answer)).await
     }
 
     /// The one snapshot, and each change of it.
@@ -235,6 +230,35 @@ impl RackHandle {
         let mut plan = standing.plan.clone();
         plan.rack_id.clone_from(&self.shared.snapshot.borrow().rack_id);
         Ok((plan, standing.version))
+    }
+
+    /// What stands now, as checked, with the revisions of tenants.
+    #[must_use]
+    pub fn standing(&self) -> Arc<Standing> {
+        self.shared.plan.borrow().clone()
+    }
+
+    /// Changes tenants, or says what would stand.
+    ///
+    /// # Errors
+    /// [`RackError`] with `TENANT_UNKNOWN`, `ETAG_MISMATCH`, `REQUEST_ID_CONFLICT`, or every error of the plan.
+    pub async fn change_tenants(&self, order: TenantOrder) -> Result<Arc<Standing>, RackError> {
+        self.ask(|answer| Request::ChangeTenants(Box::new(order), answer)).await
+    }
+
+    /// Tenants that changed after a sequence, in order, and the sequence to continue from.
+    ///
+    /// # Errors
+    /// [`RackError`] with `CURSOR_STALE` when events after that sequence are not kept any more.
+    pub async fn tenant_events(&self, after: u64, limit: u32) -> Result<(Vec<(u64, Inn)>, u64), RackError> {
+        match self.shared.read(Query::TenantEvents { after, limit }).await? {
+            Rows::TenantEvents { rows, upto } => Ok((rows, upto)),
+            Rows::CursorStale(floor) => Err(cursor_stale(after, floor)),
+            _ => Err(RackError::new(
+                Code::InternalFault,
+                "the journal answered another question",
+            )),
+        }
     }
 
     /// Changes what stands in the rack, or says what that would change.

@@ -6,16 +6,18 @@
 //! Must never: take a known key as new, or answer before the commit.
 
 use super::INTAKE_MAX;
-use super::orders::{self, AppliedPlan, ApplyOrder};
-use super::shared::{NotWritten, Shared};
+use super::limits::room;
+use super::orders::{self, AppliedPlan, ApplyOrder, TenantOrder};
+use super::shared::{NotWritten, Shared, Standing};
 use crate::dispatch::coverage::{context, covered};
-use crate::domain::error::{RackError, Reason};
-use crate::domain::job::{Job, JobSelect, SubmitOrder, Submitted};
-use crate::journal::{AcceptJob, Command, Query, ReplyBody, Rows, StoredJob};
+use crate::domain::error::RackError;
+use crate::domain::job::{CancelOrder, Job, JobSelect, SubmitOrder, Submitted};
+use crate::journal::{AcceptJob, CancelJob, Command, Query, ReplyBody, Rows, StoredJob};
 use crate::parts::{Point, TenantKeys};
 use kassette_receipts::capability;
 use kassette_receipts::hash::{ContentHash, HashKey};
-use kassette_receipts::job_key::{JobKey, SubmissionHash};
+use kassette_receipts::job::JobState;
+use kassette_receipts::job_key::SubmissionHash;
 use kassette_receipts::model::Receipt;
 use kassette_receipts::rules::{self, Violation};
 use kassette_wire::codes::Code;
@@ -43,13 +45,9 @@ type Answer<T> = oneshot::Sender<Result<T, RackError>>;
 /// A request to the rack.
 pub(super) enum Request {
     Submit(Box<SubmitOrder>, Answer<Submitted>),
-    Cancel {
-        tenant: Inn,
-        key: JobKey,
-        client: String,
-        answer: Answer<Job>,
-    },
+    Cancel(Box<CancelOrder>, Answer<Job>),
     Apply(Box<ApplyOrder>, Answer<AppliedPlan>),
+    ChangeTenants(Box<TenantOrder>, Answer<Arc<Standing>>),
 }
 
 /// Runs requests, at most so many at once, until the rack stops and all are answered.
@@ -81,29 +79,32 @@ async fn serve(shared: Arc<Shared>, request: Request) {
         Request::Submit(order, answer) => {
             answer.send(submit(&shared, *order).await).ok();
         }
-        Request::Cancel {
-            tenant,
-            key,
-            client,
-            answer,
-        } => {
-            answer.send(cancel(&shared, &tenant, &key, &client).await).ok();
+        Request::Cancel(order, answer) => {
+            answer.send(cancel(&shared, *order).await).ok();
         }
         Request::Apply(order, answer) => {
             answer.send(orders::apply(&shared, *order).await).ok();
+        }
+        Request::ChangeTenants(order, answer) => {
+            answer.send(orders::change_tenants(&shared, *order).await).ok();
         }
     }
 }
 
 async fn submit(shared: &Shared, order: SubmitOrder) -> Result<Submitted, RackError> {
     let keys = check_order(shared, &order).await?;
-    if let Err(refusal) = check_receipt(shared, &order) {
-        // What was accepted once stays accepted: a rule that came later does not change the answer under its key.
-        return match known(shared, &order, &keys).await? {
-            Some(submitted) => Ok(submitted),
-            None => Err(refusal),
-        };
-    }
+    // The place is given back when the job stands in the queue, or was none.
+    let _place = match check_receipt(shared, &order).and_then(|()| room(shared, &order.tenant)) {
+        Ok(place) => place,
+        // What was accepted once stays accepted: a rule or a limit that came later does not change the answer under
+        // its key.
+        Err(refusal) => {
+            return match known(shared, &order, &keys).await? {
+                Some(submitted) => Ok(submitted),
+                None => Err(refusal),
+            };
+        }
+    };
     shared.points.reach(Point::AcceptBefore).await;
     let command = accept_command(shared, &order, &keys)?;
     match shared.commit(Command::Accept(Box::new(command))).await {
@@ -164,7 +165,7 @@ async fn check_order(shared: &Shared, order: &SubmitOrder) -> Result<TenantKeys,
     shared.keys(&order.tenant).await
 }
 
-/// Rules, the limits of this release, registrations, queue.
+/// Rules, the limits of this release, registrations.
 fn check_receipt(shared: &Shared, order: &SubmitOrder) -> Result<(), RackError> {
     let violations = violations(shared, &order.tenant, &order.receipt);
     if !violations.is_empty() {
@@ -174,21 +175,7 @@ fn check_receipt(shared: &Shared, order: &SubmitOrder) -> Result<(), RackError> 
         return Err(error);
     }
     not_yet(&order.receipt)?;
-    coverage(shared, &order.tenant, &order.receipt)?;
-    let standing = shared.plan.borrow().clone();
-    let tenant_max = standing
-        .checked
-        .tenants
-        .get(&order.tenant)
-        .map_or(0, |tenant| tenant.queue_max);
-    let (waiting, _) = shared.dispatch.depth(&order.tenant);
-    if waiting >= tenant_max || shared.dispatch.len() >= shared.parts.policy.queue_max {
-        let text = format!("{waiting} jobs of tenant {} wait", order.tenant);
-        return Err(RackError::new(Code::QueueFull, text)
-            .fact("tenant", &order.tenant)
-            .retry_after(1_000));
-    }
-    Ok(())
+    coverage(shared, &order.tenant, &order.receipt)
 }
 
 /// Every rule the receipt breaks, seen without a registration.
@@ -333,51 +320,49 @@ async fn same_content(
 }
 
 /// Takes a job back: only while it never had an attempt. It leaves the queue first, so that no unit can take it.
-async fn cancel(shared: &Shared, tenant: &Inn, key: &JobKey, client: &str) -> Result<Job, RackError> {
-    let select = || JobSelect::Name {
-        tenant: tenant.clone(),
-        key: *key,
+async fn cancel(shared: &Shared, order: CancelOrder) -> Result<Job, RackError> {
+    let select = JobSelect::Name {
+        tenant: order.tenant.clone(),
+        key: order.key,
     };
-    let Rows::Job(Some(stored)) = shared.read(Query::Job(select())).await? else {
-        return Err(RackError::new(
-            Code::JobNotFound,
-            format!("tenant {tenant} has no job {key}"),
-        ));
+    let Rows::Job(Some(stored)) = shared.read(Query::Job(select.clone())).await? else {
+        let text = format!("tenant {} has no job {}", order.tenant, order.key);
+        return Err(RackError::new(Code::JobNotFound, text));
     };
     let taken = shared.dispatch.remove(stored.id);
-    let reason = Reason::new(Code::JobCancelled, format!("by {client}"));
-    let refused = |code, text: String| RackError::new(code, text).fact("job", key);
-    let outcome = match &taken {
-        None if stored.job.state.is_final() => {
-            Err(refused(Code::JobFinal, format!("job {key} is {}", stored.job.state)))
-        }
-        None if stored.job.attempts.is_empty() => {
-            // Between two queues: just stored, or in the hands of a unit that has not begun yet.
-            let text = format!("a unit is about to take job {key}");
-            Err(refused(Code::JobHadAttempt, text).retry_after(1_000))
-        }
-        None => Err(refused(
-            Code::JobHadAttempt,
-            format!("an attempt of job {key} has begun"),
-        )),
-        Some(_) => {
-            let command = Command::Cancel {
-                job: stored.id,
-                reason,
-                at: shared.now(),
-            };
-            shared.commit(command).await.map_err(NotWritten::into_error)
-        }
-    };
-    if let Err(error) = outcome {
+    let aside = stored.job.needs_person.is_some();
+    if let Err(error) = take_back(shared, &order, &stored, taken.is_some()).await {
         if let Some(taken) = taken {
-            let aside = stored.job.needs_person.is_some();
             shared.dispatch.put(taken, None, aside);
         }
         return Err(error);
     }
-    match shared.read(Query::Job(select())).await? {
+    match shared.read(Query::Job(select)).await? {
         Rows::Job(Some(stored)) => shared.unseal(*stored).await,
-        _ => Err(RackError::new(Code::JobNotFound, key)),
+        _ => Err(RackError::new(Code::JobNotFound, order.key)),
     }
+}
+
+/// The journal decides whether it is a repeat, and notes who took the job back and why.
+async fn take_back(shared: &Shared, order: &CancelOrder, stored: &StoredJob, out: bool) -> Result<(), RackError> {
+    let (key, job) = (order.key, &stored.job);
+    let refused = |code, text: String| Err(RackError::new(code, text).fact("job", key));
+    if !out && job.state != JobState::Cancelled {
+        return match (job.state.is_final(), job.attempts.is_empty()) {
+            (true, _) => refused(Code::JobFinal, format!("job {key} is {}", job.state)),
+            (false, false) => refused(Code::JobHadAttempt, format!("an attempt of job {key} has begun")),
+            // Between two queues: just stored, or in the hands of a unit that has not begun yet.
+            (false, true) => refused(Code::JobHadAttempt, format!("a unit is about to take job {key}"))
+                .map_err(|error| error.retry_after(1_000)),
+        };
+    }
+    let command = CancelJob {
+        job: stored.id,
+        client: order.client.clone(),
+        reason: order.reason.clone(),
+        request_id: order.request_id.clone(),
+        at: shared.now(),
+    };
+    let done = shared.commit(Command::Cancel(Box::new(command))).await;
+    done.map(|_| ()).map_err(NotWritten::into_error)
 }

@@ -5,12 +5,14 @@
 
 mod handle;
 mod intake;
+mod limits;
 mod orders;
 pub(crate) mod shared;
 mod slots;
 
 pub use handle::RackHandle;
-pub use orders::{AppliedPlan, ApplyOrder};
+pub use orders::{AppliedPlan, ApplyOrder, TenantOrder};
+pub use shared::Standing;
 
 use crate::domain::error::{RackError, Reason};
 use crate::domain::plan::RackPlan;
@@ -19,7 +21,7 @@ use crate::exchange::DriverTiming;
 use crate::journal::{Command, Committer, OpenIntent, Query, Reader, Recovered, ReplyBody, Rows};
 use crate::parts::{Entropy, EventSink, Faults, Locks, PortSource, Secrets, WallClock};
 use kassette_wire::codes::Code;
-use shared::{Shared, Standing, Unresolved};
+use shared::{Shared, Unresolved};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -169,6 +171,7 @@ fn standing(recovered: &Recovered) -> Result<Standing, RackError> {
         plan,
         checked,
         version: *version,
+        revisions: recovered.tenant_revisions.clone(),
     })
 }
 
@@ -312,10 +315,11 @@ fn queue_of(shared: &Shared, tenant: &kassette_wire::value::Inn) -> QueueSnapsho
             running += 1;
         }
     }
-    let (waiting, age) = shared.dispatch.depth(tenant);
+    let depth = shared.dispatch.depth(tenant);
     QueueSnapshot {
-        waiting,
-        oldest: age.map(|age| shared.now().plus_millis(-age)),
+        waiting: depth.waiting,
+        bulk: depth.bulk,
+        oldest: depth.oldest,
         running,
         in_doubt,
     }

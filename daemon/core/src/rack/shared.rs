@@ -3,6 +3,7 @@
 //! Owns: the standing plan, the unresolved attempts, the one snapshot, the way into the journal.
 //! Must never: be reached from outside but through the handle.
 
+use super::limits::Rates;
 use super::{Ended, Parts};
 use crate::dispatch::policy::{Needs, Waiting, faults_of};
 use crate::dispatch::{Dispatch, Taken};
@@ -35,6 +36,16 @@ pub struct Standing {
     pub checked: CheckedPlan,
     /// Its version.
     pub version: u64,
+    /// How often each tenant's row has changed.
+    pub revisions: BTreeMap<Inn, u64>,
+}
+
+impl Standing {
+    /// How often a tenant's row has changed.
+    #[must_use]
+    pub fn revision(&self, tenant: &Inn) -> u64 {
+        self.revisions.get(tenant).copied().unwrap_or_default()
+    }
 }
 
 /// An attempt that the FN has not explained yet.
@@ -81,6 +92,7 @@ pub struct Shared {
     pub parts: Parts,
     pub points: FaultPoints,
     pub dispatch: Dispatch,
+    pub rates: Rates,
     pub plan: watch::Sender<Arc<Standing>>,
     pub snapshot: watch::Sender<Arc<RackSnapshot>>,
     pub sequence: watch::Sender<u64>,
@@ -102,6 +114,7 @@ impl Shared {
             points: FaultPoints::new(Arc::clone(&parts.faults)),
             parts,
             dispatch: Dispatch::default(),
+            rates: Rates::default(),
             plan: watch::Sender::new(Arc::new(standing)),
             snapshot: watch::Sender::new(Arc::new(snapshot)),
             sequence: watch::Sender::new(sequence),
@@ -293,6 +306,7 @@ impl Shared {
             id: stored.id,
             key: job.key,
             tenant: job.tenant.clone(),
+            accepted_at: job.accepted_at,
             priority: job.priority,
             needs: Needs::of(&job.receipt),
             not_on: BTreeSet::new(),

@@ -5,8 +5,7 @@
 
 use crate::rig::{FN, made, not_made};
 use crate::rig::{INN, NOW, OTHER_INN, Rig, accept_job, inn, key_of, order, receipt_intent, refusal};
-use kassette_core::domain::error::Reason;
-use kassette_core::journal::{Command, JobEnd, ReplyBody, Sealed, Store};
+use kassette_core::journal::{CancelJob, Command, JobEnd, ReplyBody, Sealed, Store};
 use kassette_receipts::job::JobState;
 use kassette_wire::codes::Code;
 use std::collections::BTreeSet;
@@ -151,14 +150,38 @@ fn a_job_is_replaced_once_and_only_when_it_ended_without_a_document() {
     );
 }
 
+fn cancel(job: i64, request_id: Option<&str>) -> Command {
+    Command::Cancel(Box::new(CancelJob {
+        job,
+        client: "shop".into(),
+        reason: Some("asked".into()),
+        request_id: request_id.map(str::to_owned),
+        at: NOW,
+    }))
+}
+
+#[test]
+fn a_cancellation_is_done_once_under_its_request_id_which_names_no_other_job() {
+    let mut rig = Rig::new();
+    let (first, _) = rig.accept("order-1");
+    let (second, _) = rig.accept("order-2");
+    for _ in 0..2 {
+        let done = rig.apply(cancel(first, Some("r1")));
+        assert!(matches!(done, ReplyBody::JobState(JobState::Cancelled)), "{done:?}");
+    }
+    rig.reopen();
+    rig.apply(cancel(first, Some("r1")));
+    let job = rig.job(first).job;
+    assert_eq!(job.revision, 2, "the repeats changed nothing");
+    assert_eq!(job.reason.map(|why| why.detail).as_deref(), Some("by shop: asked"));
+    assert_eq!(refusal(rig.apply(cancel(second, Some("r1")))), Code::RequestIdConflict);
+    assert_eq!(rig.job(second).job.state, JobState::Accepted);
+}
+
 #[test]
 fn a_job_can_be_cancelled_only_before_its_first_attempt_and_expire_only_while_it_waits() {
     let mut rig = Rig::new();
-    let cancel = |job| Command::Cancel {
-        job,
-        reason: Reason::new(Code::JobCancelled, "asked"),
-        at: NOW,
-    };
+    let cancel = |job| cancel(job, None);
     let (id, job) = rig.accept("order-1");
     let intent = rig.begin(receipt_intent(id, &job, FN, 10));
     assert_eq!(refusal(rig.apply(cancel(id))), Code::JobHadAttempt);

@@ -17,7 +17,8 @@ fn worked() -> Rig {
         client: "admin".into(),
         reason: None,
         request_id: None,
-        tenants: vec![],
+        request: None,
+        tenants: Default::default(),
         slots: vec![],
         at: NOW,
     })));

@@ -6,6 +6,8 @@
 use crate::rig::{NOW, Rig, order, refusal};
 use kassette_core::journal::{ApplyPlan, Command, Query, ReplyBody, Rows};
 use kassette_wire::codes::Code;
+use kassette_wire::value::Inn;
+use std::collections::BTreeMap;
 
 fn plan(text: &str) -> ApplyPlan {
     ApplyPlan {
@@ -15,7 +17,8 @@ fn plan(text: &str) -> ApplyPlan {
         client: "admin".into(),
         reason: None,
         request_id: None,
-        tenants: vec![],
+        request: None,
+        tenants: BTreeMap::new(),
         slots: vec![],
         at: NOW,
     }
@@ -27,7 +30,7 @@ fn apply(rig: &mut Rig, plan: ApplyPlan) -> ReplyBody {
 
 fn version(body: ReplyBody) -> u64 {
     match body {
-        ReplyBody::Applied(version) => version,
+        ReplyBody::Applied(version, _) => version,
         other => panic!("not applied: {other:?}"),
     }
 }
@@ -105,4 +108,44 @@ fn a_repeated_order_is_done_once_and_its_request_id_names_no_other() {
     );
     assert_eq!(refusal(apply(&mut rig, order("b"))), Code::RequestIdConflict);
     assert_eq!(rig.reopen().plan.1, 1);
+}
+
+#[test]
+fn a_repeat_that_makes_another_plan_of_the_same_request_is_known_by_the_request() {
+    let mut rig = Rig::new();
+    let order = |text, request: &str| ApplyPlan {
+        request_id: Some("r1".into()),
+        request: Some(request.into()),
+        ..plan(text)
+    };
+    assert_eq!(version(apply(&mut rig, order("a", "limit 5"))), 1);
+    assert_eq!(version(apply(&mut rig, plan("b"))), 2);
+    assert_eq!(version(apply(&mut rig, order("c", "limit 5"))), 1);
+    assert_eq!(refusal(apply(&mut rig, order("a", "limit 6"))), Code::RequestIdConflict);
+    assert_eq!(rig.reopen().plan, ("b".to_owned(), 2));
+}
+
+#[test]
+fn a_tenant_changes_when_its_own_row_does_and_tells_its_watchers_once() {
+    let mut rig = Rig::new();
+    let (first, second): (Inn, Inn) = ("7704358518".parse().unwrap(), "7707083893".parse().unwrap());
+    let with = |rows: [&str; 2]| {
+        let rows = rows.map(str::to_owned);
+        let tenants = [first.clone(), second.clone()].into_iter().zip(rows).collect();
+        let text = "p";
+        ApplyPlan { tenants, ..plan(text) }
+    };
+    for rows in [["a", "b"], ["a", "c"], ["a", "c"], ["a", "b"]] {
+        version(apply(&mut rig, with(rows)));
+    }
+    let recovered = rig.reopen();
+    let counted = [&first, &second].map(|inn| recovered.tenant_revisions[inn]);
+    assert_eq!(counted, [1, 3], "a row that comes back is another revision");
+    let Rows::TenantEvents { rows, upto } = rig.store().read(&Query::TenantEvents { after: 0, limit: 10 }).unwrap()
+    else {
+        panic!()
+    };
+    let told: Vec<_> = rows.iter().map(|(_, inn)| inn).collect();
+    assert_eq!(told, [&first, &second, &second, &second]);
+    assert_eq!(upto, rows.last().unwrap().0);
 }

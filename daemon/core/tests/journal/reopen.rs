@@ -87,10 +87,10 @@ fn a_journal_that_a_newer_program_needs_is_left_alone() {
     let mut rig = Rig::new();
     rig.close();
     rig.sql()
-        .execute_batch("UPDATE meta SET value = '2' WHERE name = 'min_reader'")
+        .execute_batch("UPDATE meta SET value = '99' WHERE name = 'min_reader'")
         .unwrap();
     let error = rig.try_reopen().unwrap_err();
-    assert!(matches!(error, OpenError::TooNew { min_reader: 2, .. }), "{error}");
+    assert!(matches!(error, OpenError::TooNew { min_reader: 99, .. }), "{error}");
     let starts: i64 = rig
         .sql()
         .query_row("SELECT COUNT(*) FROM starts", [], |row| row.get(0))
@@ -103,10 +103,27 @@ fn a_newer_schema_that_this_program_can_follow_is_worked_on() {
     let mut rig = Rig::new();
     rig.close();
     rig.sql()
-        .execute_batch("PRAGMA user_version = 2; ALTER TABLE jobs ADD COLUMN later TEXT")
+        .execute_batch("PRAGMA user_version = 99; ALTER TABLE jobs ADD COLUMN later TEXT")
         .unwrap();
     rig.reopen();
     rig.accept("order-1");
+}
+
+#[test]
+fn a_journal_of_the_first_schema_is_carried_over_with_everything_in_it() {
+    let mut rig = Rig::new();
+    rig.accept("order-1");
+    rig.close();
+    rig.sql()
+        .execute_batch(
+            "PRAGMA user_version = 1; DROP TABLE tenant_revisions; DROP TABLE cancellations; DROP INDEX \
+             events_of_tenants; DROP INDEX placements_by_register; ALTER TABLE orders DROP COLUMN request; \
+             UPDATE meta SET value = '1' WHERE name = 'schema'",
+        )
+        .unwrap();
+    let recovered = rig.reopen();
+    assert_eq!((recovered.waiting.len(), recovered.tenant_revisions.len()), (1, 0));
+    rig.accept("order-2");
 }
 
 #[test]

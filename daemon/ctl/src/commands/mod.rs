@@ -11,6 +11,7 @@ mod receipt;
 mod receipts;
 mod registers;
 mod status;
+mod tenants;
 mod watch;
 
 use crate::cli::{Documents, Options, Rack, Receipt, Verb};
@@ -21,6 +22,7 @@ use crate::progress::shown;
 use kassette_api::v1::inventory_service_client::InventoryServiceClient;
 use kassette_api::v1::rack_service_client::RackServiceClient;
 use kassette_api::v1::receipt_service_client::ReceiptServiceClient;
+use kassette_api::v1::tenant_service_client::TenantServiceClient;
 use prost::Message;
 use tonic::transport::Channel;
 
@@ -29,6 +31,7 @@ pub struct Daemon {
     receipts: ReceiptServiceClient<Channel>,
     inventory: InventoryServiceClient<Channel>,
     rack: RackServiceClient<Channel>,
+    tenants: TenantServiceClient<Channel>,
     json: bool,
 }
 
@@ -37,7 +40,8 @@ impl Daemon {
         Self {
             receipts: ReceiptServiceClient::new(channel.clone()).max_decoding_message_size(ANSWER_MAX),
             inventory: InventoryServiceClient::new(channel.clone()).max_decoding_message_size(ANSWER_MAX),
-            rack: RackServiceClient::new(channel).max_decoding_message_size(ANSWER_MAX),
+            rack: RackServiceClient::new(channel.clone()).max_decoding_message_size(ANSWER_MAX),
+            tenants: TenantServiceClient::new(channel).max_decoding_message_size(ANSWER_MAX),
             json,
         }
     }
@@ -49,6 +53,7 @@ pub async fn run(options: Options) -> Result<u8, Failure> {
     match options.verb {
         Verb::Status => shown("the daemon", Box::pin(status::run(daemon))).await,
         Verb::Registers(given) => shown("the daemon", Box::pin(registers::run(daemon, given))).await,
+        Verb::Tenants { verb } => shown("the daemon", Box::pin(tenants::run(daemon, verb))).await,
         Verb::Receipts(given) => receipts::run(daemon, given).await,
         Verb::Documents(Documents::Export(given)) => documents::export(daemon, given).await,
         Verb::Receipt(Receipt::Submit(given)) => receipt::submit(daemon, given).await,

@@ -83,7 +83,7 @@ impl Standing {
 }
 
 /// One page of rows that are sorted by name.
-fn page<T>(
+pub(super) fn page<T>(
     rows: impl Iterator<Item = T>,
     name: impl Fn(&T) -> &str,
     size: Option<i32>,

@@ -9,11 +9,14 @@ pub mod convert;
 pub mod deadline;
 pub mod inventory;
 pub mod names;
+pub mod orders;
 pub mod rack;
 pub mod receipts;
 pub mod server;
 pub mod status;
 pub mod surface;
+pub mod tenants;
 pub mod tokens;
+pub mod watching;
 
 pub use server::serve;

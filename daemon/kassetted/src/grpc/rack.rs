@@ -9,6 +9,7 @@ use super::convert::plan as convert;
 use super::convert::reason::reason;
 use super::convert::time::timestamp;
 use super::convert::unit::is_ready;
+use super::orders;
 use super::status::{invalid, invalid_field, not_served, refusal};
 use super::surface::Surface;
 use super::tokens::{self, PAGE_MAX};
@@ -28,9 +29,6 @@ use std::pin::Pin;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 use tracing::level_filters::LevelFilter;
-
-/// Longest reason or request id that is recorded.
-const WORDS_CHARS_MAX: usize = 500;
 
 /// The service.
 #[derive(Clone)]
@@ -88,8 +86,7 @@ impl RackApi {
         let caller = access::caller_with(&request, Role::Admin)?;
         let given = request.into_inner();
         let expected_version = given.etag.as_deref().map(read_etag).transpose()?;
-        words(&At::top("reason"), given.reason.as_deref())?;
-        words(&At::top("request_id"), given.request_id.as_deref())?;
+        orders::words(given.reason.as_deref(), given.request_id.as_deref())?;
         let plan = read_plan(given.source, self.surface.snapshot().kind)?;
         let order = ApplyOrder {
             plan,
@@ -170,28 +167,19 @@ impl RackService for RackApi {
 }
 
 /// The etag of a version of the plan.
-fn etag(version: u64) -> String {
+pub(super) fn etag(version: u64) -> String {
     format!("plan-{version}")
 }
 
-fn read_etag(given: &str) -> Result<u64, ErrorDetails> {
+/// The version of an etag.
+///
+/// # Errors
+/// `ETAG_MISMATCH` when we did not give it.
+pub(super) fn read_etag(given: &str) -> Result<u64, ErrorDetails> {
     let version = given.strip_prefix("plan-").and_then(|version| version.parse().ok());
     version.filter(|version| etag(*version) == given).ok_or_else(|| {
         ErrorDetails::new(Code::EtagMismatch).with_message("the etag was not given by GetRack or ExportRack")
     })
-}
-
-fn words(at: &At<'_>, given: Option<&str>) -> Result<(), ErrorDetails> {
-    let fits = given.is_none_or(|text| text.chars().nth(WORDS_CHARS_MAX).is_none() && !text.contains('\0'));
-    if fits {
-        Ok(())
-    } else {
-        Err(invalid_field(
-            Code::RequestInvalid,
-            at,
-            format!("at most {WORDS_CHARS_MAX} characters"),
-        ))
-    }
 }
 
 /// The plan that a request describes, with every error at its place in the request.

@@ -8,12 +8,14 @@ use super::inventory::Inventory;
 use super::rack::RackApi;
 use super::receipts::Receipts;
 use super::surface::{Surface, SurfaceParts};
+use super::tenants::Tenants;
 use crate::identity::ApiLimits;
 use crate::listener;
 use kassette_api::FILE_DESCRIPTOR_SET;
 use kassette_api::v1::inventory_service_server::InventoryServiceServer;
 use kassette_api::v1::rack_service_server::RackServiceServer;
 use kassette_api::v1::receipt_service_server::ReceiptServiceServer;
+use kassette_api::v1::tenant_service_server::TenantServiceServer;
 use kassette_core::parts::WallClock;
 use kassette_core::rack::RackHandle;
 use std::future::Future;
@@ -71,11 +73,14 @@ async fn routes(surface: &Surface) -> (Routes, HealthReporter) {
     health.set_serving::<ReceiptServiceServer<Receipts>>().await;
     health.set_serving::<RackServiceServer<RackApi>>().await;
     health.set_serving::<InventoryServiceServer<Inventory>>().await;
+    health.set_serving::<TenantServiceServer<Tenants>>().await;
     let limit = surface.limits().message_bytes;
     let receipts = ReceiptServiceServer::new(Receipts::new(surface.clone())).max_decoding_message_size(limit);
     let rack = RackServiceServer::new(RackApi::new(surface.clone())).max_decoding_message_size(limit);
     let inventory = InventoryServiceServer::new(Inventory::new(surface.clone())).max_decoding_message_size(limit);
+    let tenants = TenantServiceServer::new(Tenants::new(surface.clone())).max_decoding_message_size(limit);
     let routes = Routes::new(receipts)
+        .add_service(tenants)
         .add_service(rack)
         .add_service(inventory)
         .add_service(health_service);

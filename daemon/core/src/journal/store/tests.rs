@@ -7,8 +7,8 @@ use crate::domain::attempt::{DocumentKind, Evidence, Learned};
 use crate::domain::job::{JobSelect, Priority};
 use crate::domain::snapshot::RackKind;
 use crate::journal::{
-    AcceptJob, Applied, BeginIntent, Command, EndIntent, FreeMark, JobEnd, Query, ReplyBody, Rows, Store, StoreConfig,
-    Verdict,
+    AcceptJob, Applied, BeginIntent, CancelJob, Command, EndIntent, FreeMark, JobEnd, Query, ReplyBody, Rows, Store,
+    StoreConfig, Verdict,
 };
 use crate::parts::{Entropy, UnixMillis};
 use kassette_receipts::hash::ContentHash;
@@ -218,6 +218,18 @@ fn hot_statements(store: &mut Store) -> BTreeSet<String> {
     for select in [external, name, document] {
         assert!(matches!(store.read(&Query::Job(select)).unwrap(), Rows::Job(Some(_))));
     }
+    let ReplyBody::Accepted { id: waiting, .. } = one(store, accept("order-3", "tea")) else {
+        panic!()
+    };
+    let cancel = CancelJob {
+        job: waiting,
+        client: "shop".into(),
+        reason: None,
+        request_id: Some("c1".into()),
+        at: NOW,
+    };
+    one(store, Command::Cancel(Box::new(cancel)));
+    store.read(&Query::TenantEvents { after: 0, limit: 10 }).unwrap();
     for tenant in [None, Some(inn())] {
         store
             .read(&Query::JobEvents {

@@ -10,12 +10,24 @@ use kassette_api::v1;
 use kassette_api::v1::client_description::Identity;
 use kassette_api::v1::slot_description::Port;
 use kassette_core::domain::plan::{
-    ChangeAction, DEFAULT_QUEUE_MAX, DEFAULT_TTL_S, DEFAULT_ZONE, LinkChoice, PlanChange, PlanError, RackPlan,
-    RegisterPlan, SlotPlan, TenantPlan,
+    Admission, ChangeAction, DEFAULT_QUEUE_MAX, DEFAULT_TTL_S, DEFAULT_ZONE, LinkChoice, PlanChange, PlanError,
+    RackPlan, RegisterPlan, SlotPlan, TenantPlan,
 };
 use kassette_core::domain::snapshot::RackKind;
 
 const RACK: At<'static> = At::top("rack");
+
+/// What a setting in seconds must be.
+pub const WHOLE_SECONDS: &str = "must be whole positive seconds";
+/// The same in Russian.
+pub const WHOLE_SECONDS_RU: &str = "нужны целые секунды";
+
+/// The seconds of a setting; `None` when it is none, negative or has a fraction.
+#[must_use]
+pub fn whole_seconds(given: &prost_types::Duration) -> Option<u64> {
+    let millis = duration_millis(given).filter(|millis| millis % 1000 == 0)?;
+    Some(millis / 1000).filter(|seconds| *seconds > 0)
+}
 
 /// What is wrong with a plan, field by field; `under` is the field of the request that held it.
 #[must_use]
@@ -101,18 +113,15 @@ pub const fn shown_kind(kind: RackKind) -> v1::RackKind {
 
 fn tenant(findings: &mut Findings, index: usize, given: v1::TenantDescription) -> TenantPlan {
     let at = RACK.element("tenants", index);
-    let ttl = given.default_ttl.as_ref().map(duration_millis);
-    if ttl.is_some_and(|ttl| ttl.is_none_or(|millis| millis % 1000 != 0)) {
-        findings.form(
-            &at.field("default_ttl"),
-            None,
-            "must be whole positive seconds",
-            "нужны целые секунды",
-        );
+    let ttl = given.default_ttl.as_ref().map(whole_seconds);
+    if ttl == Some(None) {
+        findings.form(&at.field("default_ttl"), None, WHOLE_SECONDS, WHOLE_SECONDS_RU);
+    }
+    let kept = given.contact_retention.as_ref().map(whole_seconds);
+    if kept == Some(None) {
+        findings.form(&at.field("contact_retention"), None, WHOLE_SECONDS, WHOLE_SECONDS_RU);
     }
     let not_held = [
-        ("contact_retention", given.contact_retention.is_some()),
-        ("submissions_per_second", given.submissions_per_second.is_some()),
         ("key_in_user_attribute", given.key_in_user_attribute.is_some()),
         ("fleet", given.fleet.is_some()),
     ];
@@ -122,8 +131,15 @@ fn tenant(findings: &mut Findings, index: usize, given: v1::TenantDescription) -
     TenantPlan {
         name: given.name.unwrap_or_else(|| given.inn.clone()),
         inn: given.inn,
-        ttl_s: ttl.flatten().map_or(DEFAULT_TTL_S, |millis| millis / 1000),
+        ttl_s: ttl.flatten().unwrap_or(DEFAULT_TTL_S),
+        contact_retention_s: kept.flatten(),
         queue_max: given.queue_limit.unwrap_or(DEFAULT_QUEUE_MAX),
+        submissions_per_second: given.submissions_per_second.unwrap_or_default(),
+        admission: match (given.draining, given.cordoned) {
+            (Some(true), _) => Admission::Draining,
+            (_, Some(true)) => Admission::Cordoned,
+            (_, Some(false) | None) => Admission::Open,
+        },
         clients: Vec::new(),
     }
 }
@@ -246,12 +262,20 @@ fn shown_tenant(tenant: &TenantPlan) -> v1::TenantDescription {
         inn: tenant.inn.clone(),
         name: Some(tenant.name.clone()),
         default_ttl: Some(duration(tenant.ttl_s.saturating_mul(1000))),
+        contact_retention: tenant
+            .contact_retention_s
+            .map(|kept| duration(kept.saturating_mul(1000))),
         queue_limit: Some(tenant.queue_max),
+        submissions_per_second: Some(tenant.submissions_per_second),
+        cordoned: (tenant.admission == Admission::Cordoned).then_some(true),
+        draining: (tenant.admission == Admission::Draining).then_some(true),
         ..v1::TenantDescription::default()
     }
 }
 
-fn shown_clients(plan: &RackPlan) -> Vec<v1::ClientDescription> {
+/// Who is granted what, by client.
+#[must_use]
+pub fn shown_clients(plan: &RackPlan) -> Vec<v1::ClientDescription> {
     let mut clients: Vec<v1::ClientDescription> = Vec::new();
     for tenant in &plan.tenants {
         for name in &tenant.clients {
@@ -343,6 +367,9 @@ mod tests {
         name = "Shop"
         ttl_s = 60
         queue_max = 10
+        submissions_per_second = 25
+        contact_retention_s = 86400
+        admission = "draining"
         clients = ["uid:1000", "*"]
         [[slot]]
         label = "R1-S01"

@@ -9,13 +9,13 @@ use crate::grpc::convert::findings::At;
 use crate::grpc::convert::job::etag;
 use crate::grpc::status::{invalid_field, refusal};
 use crate::grpc::surface::Surface;
-use crate::grpc::{deadline, names};
+use crate::grpc::{deadline, names, orders};
 use crate::identity::{ClientIdentity, Role};
 use kassette_api::codes::Code;
 use kassette_api::status::ErrorDetails;
 use kassette_api::v1;
 use kassette_api::v1::get_receipt_request::By;
-use kassette_core::domain::job::{Job, JobSelect};
+use kassette_core::domain::job::{CancelOrder, Job, JobSelect};
 use kassette_receipts::job::JobState;
 use kassette_wire::value::{FdNumber, FnNumber, Inn};
 use tokio::time::Instant;
@@ -122,20 +122,23 @@ pub(super) async fn cancel(
     let caller = access::caller_with(&request, Role::Provider)?;
     let grants = surface.grants().await?;
     let given = request.into_inner();
+    orders::words(given.reason.as_deref(), given.request_id.as_deref())?;
     let mut job = by_name(surface, &caller, &grants, &given.name).await?;
-    if given.etag.as_ref().is_some_and(|read| *read != etag(job.revision)) {
+    // A repeat under its request id was read before its first time.
+    let may_be_repeat = job.state == JobState::Cancelled && given.request_id.is_some();
+    if !may_be_repeat && given.etag.as_ref().is_some_and(|read| *read != etag(job.revision)) {
         return Err(ErrorDetails::new(Code::EtagMismatch).with("etag", etag(job.revision)));
     }
     cancellable(&job)?;
-    if job.state != JobState::Cancelled && !given.validate_only {
-        job = surface
-            .rack()
-            .cancel(&job.tenant, &job.key, caller.name())
-            .await
-            .map_err(refusal)?;
-        // The request id and the reason tie this line to the caller's own records; neither is personal data.
-        let request_id = given.request_id.unwrap_or_default();
-        tracing::info!(job = %job.key, client = caller.name(), request_id, "a client cancelled a job");
+    if !given.validate_only {
+        let order = CancelOrder {
+            tenant: job.tenant,
+            key: job.key,
+            client: caller.name().to_owned(),
+            reason: given.reason,
+            request_id: given.request_id,
+        };
+        job = surface.rack().cancel(order).await.map_err(refusal)?;
     }
     Ok(v1::CancelReceiptResponse {
         receipt_job: Some(surface.show(&grants, job)),

@@ -9,16 +9,17 @@ mod list;
 mod lookup;
 mod stream;
 mod submit;
-mod tenant_status;
+pub(in crate::grpc) mod tenant_status;
 mod watch;
 
 use super::surface::Surface;
+use super::watching::WatchStream;
 use kassette_api::v1::receipt_service_server::ReceiptService;
 use kassette_api::v1::{
     CancelReceiptRequest, CancelReceiptResponse, GetReceiptRequest, GetReceiptResponse, GetTenantStatusRequest,
     GetTenantStatusResponse, ListCodesRequest, ListCodesResponse, ListDocumentsRequest, ListDocumentsResponse,
     ListReceiptsRequest, ListReceiptsResponse, SubmitReceiptRequest, SubmitReceiptResponse, SubmitReceiptsRequest,
-    ValidateReceiptRequest, ValidateReceiptResponse, WatchReceiptsRequest,
+    ValidateReceiptRequest, ValidateReceiptResponse, WatchReceiptsRequest, WatchReceiptsResponse,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -39,7 +40,7 @@ impl Receipts {
 #[tonic::async_trait]
 impl ReceiptService for Receipts {
     type SubmitReceiptsStream = answers::Answers;
-    type WatchReceiptsStream = watch::WatchStream;
+    type WatchReceiptsStream = WatchStream<WatchReceiptsResponse>;
 
     async fn submit_receipt(
         &self,

@@ -10,6 +10,7 @@ use kassette_receipts::hash::ContentHash;
 use kassette_receipts::job::JobState;
 use kassette_receipts::job_key::JobKey;
 use kassette_receipts::model::Receipt;
+use kassette_receipts::rules::Ffd;
 use kassette_wire::value::{FdNumber, FiscalSign, FnNumber, Inn, Kopecks, LocalTime, RegisterId, ShiftNumber};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -148,6 +149,8 @@ pub struct Job {
     pub needs_person: Option<Reason>,
     /// Its document.
     pub evidence: Option<Evidence>,
+    /// Format of its document, by the registration under which it was made.
+    pub ffd: Option<Ffd>,
     /// Its attempts, oldest first.
     pub attempts: Vec<Attempt>,
     /// Grows with each change.
@@ -181,6 +184,8 @@ pub struct DocumentRow {
     pub tenant: Inn,
     /// The register that made it.
     pub register: RegisterId,
+    /// Its format, by the registration under which it was made.
+    pub ffd: Option<Ffd>,
     /// The job that asked for it.
     pub job: Option<JobKey>,
 }

@@ -12,6 +12,7 @@ use crate::domain::job::{Attempt, AttemptState, DocumentRow, Job, Priority};
 use crate::parts::UnixMillis;
 use kassette_receipts::hash::ContentHash;
 use kassette_receipts::job_key::JobKey;
+use kassette_receipts::rules::Ffd;
 use kassette_wire::value::{FdNumber, FiscalSign, Kopecks, RegisterId, ShiftNumber};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::str::FromStr;
@@ -189,6 +190,7 @@ fn job_row(row: &Row<'_>) -> Result<(i64, Job), ReadError> {
         reason: reason(row, 15, "job", id)?,
         needs_person: reason(row, 17, "job", id)?,
         evidence: None,
+        ffd: None,
         attempts: Vec::new(),
         revision: row.get::<_, i64>(19)?.try_into().map_err(|e| damaged("job", id, e))?,
         updated_at: UnixMillis(row.get(20)?),
@@ -207,9 +209,10 @@ fn complete(conn: &Connection, id: i64, mut job: Job) -> Result<StoredJob, ReadE
     while let Some(row) = rows.next()? {
         job.attempts.push(attempt(row)?);
     }
-    job.evidence = documents(conn, "d.job = ?1 LIMIT 1", params![id])?
-        .pop()
-        .map(|found| found.evidence);
+    if let Some(found) = documents(conn, "d.job = ?1 LIMIT 1", params![id])?.pop() {
+        job.ffd = found.row.ffd;
+        job.evidence = Some(found.evidence);
+    }
     let sealed = conn
         .prepare_cached("SELECT nonce, sealed FROM contacts WHERE job = ?1")?
         .query_row([id], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
@@ -271,6 +274,11 @@ pub(super) struct FoundDocument {
     pub evidence: Evidence,
 }
 
+/// The format stated by the registration that the FN showed when a document `d` was made: the last one before it, or the
+/// first one known.
+const FORMAT: &str = "(SELECT json_extract(g.facts, '$.ffd') FROM registrations g WHERE g.fn = d.fn \
+    ORDER BY g.seen_at > d.at, CASE WHEN g.seen_at > d.at THEN g.id ELSE -g.id END LIMIT 1)";
+
 /// Documents by a condition on `d`, `t`, `f`, with their proof.
 pub(super) fn documents(
     conn: &Connection,
@@ -279,7 +287,7 @@ pub(super) fn documents(
 ) -> Result<Vec<FoundDocument>, ReadError> {
     let mut statement = conn.prepare_cached(&format!(
         "SELECT f.number, d.fd, d.kind, d.fp, d.time, d.zone_minutes, d.shift, d.number_in_shift, d.total, t.inn, \
-         r.name, d.rnm, j.key, d.learned, d.id FROM documents d JOIN fns f ON f.id = d.fn JOIN tenants t ON t.id = d.tenant \
+         r.name, d.rnm, j.key, d.learned, d.id, {FORMAT} FROM documents d JOIN fns f ON f.id = d.fn JOIN tenants t ON t.id = d.tenant \
          JOIN registers r ON r.id = d.register LEFT JOIN jobs j ON j.id = d.job WHERE {condition}"
     ))?;
     let mut rows = statement.query(params)?;
@@ -321,6 +329,7 @@ fn document(row: &Row<'_>) -> Result<FoundDocument, ReadError> {
         total: evidence.total,
         tenant: parsed("document", id, &text(9)?)?,
         register: evidence.register.clone(),
+        ffd: ffd(row.get(15)?).map_err(|e| damaged("document", id, e))?,
         job: job
             .map(JobKey::try_from)
             .transpose()
@@ -331,6 +340,11 @@ fn document(row: &Row<'_>) -> Result<FoundDocument, ReadError> {
         row: found,
         evidence,
     })
+}
+
+/// A format as registrations hold it.
+fn ffd(text: Option<String>) -> Result<Option<Ffd>, serde_json::Error> {
+    text.map(|text| serde_json::from_value(text.into())).transpose()
 }
 
 /// Checksum of the part of a job that never changes.

@@ -3,12 +3,13 @@
 //! Owns: the cursor semantics of lists and watches.
 //! Must never: depend on how many rows a page holds.
 
-use crate::rig::{FN, INN, NOW, OTHER_FN, OTHER_INN, Rig, accept_job, inn, made, order, receipt_intent};
+use crate::rig::{FN, INN, NOW, OTHER_FN, OTHER_INN, Rig, accept_job, inn, made, order, receipt_intent, seen};
 use kassette_core::domain::error::Reason;
 use kassette_core::domain::job::{DocumentFilter, JobFilter, JobSelect};
 use kassette_core::journal::{Command, EVENTS_KEPT_MS, Query, ReplyBody, Rows, StoreReader};
 use kassette_core::parts::UnixMillis;
 use kassette_receipts::job::JobState;
+use kassette_receipts::rules::Ffd;
 use kassette_wire::codes::Code;
 use kassette_wire::value::FdNumber;
 
@@ -240,6 +241,22 @@ fn a_filter_of_documents_keeps_exactly_what_it_names() {
     );
     let kinds = vec![kassette_core::domain::attempt::DocumentKind::ShiftOpen];
     assert_eq!(count(&mut rig, DocumentFilter { kinds, ..all }), 0);
+}
+
+/// A result once shown never changes (I5): what the FN states later is no matter.
+#[test]
+fn the_format_of_a_document_is_that_of_the_registration_under_which_it_was_made() {
+    let mut rig = Rig::new();
+    rig.apply(seen(FN, 7));
+    let id = rig.complete("order", FN, 7);
+    assert_eq!(rig.job(id).job.ffd, Some(Ffd::V1_2));
+    let Command::Seen(mut later) = seen(FN, 8) else {
+        panic!()
+    };
+    later.at = UnixMillis(NOW.0 + 1000);
+    later.registration.as_mut().unwrap().ffd = Ffd::V1_05;
+    rig.apply(Command::Seen(later));
+    assert_eq!(rig.job(id).job.ffd, Some(Ffd::V1_2));
 }
 
 #[test]

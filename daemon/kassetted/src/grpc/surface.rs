@@ -4,8 +4,7 @@
 //! Must never: keep a second truth of units or jobs.
 
 use super::access::Grants;
-use super::convert::job::{Around, job as shown_job};
-use super::convert::unit;
+use super::convert::job::job as shown_job;
 use super::status::refusal;
 use crate::identity::ApiLimits;
 use kassette_api::status::ErrorDetails;
@@ -122,19 +121,7 @@ impl Surface {
     /// A job as the contract shows it.
     #[must_use]
     pub fn show(&self, grants: &Grants, job: Job) -> v1::ReceiptJob {
-        let number = job.evidence.as_ref().map(|evidence| &evidence.fn_number);
-        let snapshot = self.snapshot();
-        let unit = number.and_then(|number| {
-            snapshot
-                .units
-                .values()
-                .find(|unit| unit.fn_number.as_ref() == Some(number))
-        });
-        let registration = unit.and_then(|unit| unit.registration.as_ref());
-        let around = Around {
-            zone_minutes: grants.zone_minutes(&job.tenant),
-            ffd_code: registration.map_or(0, |registration| unit::ffd_code(registration.ffd)),
-        };
-        shown_job(job, around)
+        let zone_minutes = grants.zone_minutes(&job.tenant);
+        shown_job(job, zone_minutes)
     }
 }

@@ -5,6 +5,7 @@
 
 use super::job::{CODE_CORRECTION, CODE_RECEIPT};
 use super::time::document_timestamp;
+use super::unit::ffd_code;
 use crate::grpc::names;
 use kassette_api::v1;
 use kassette_core::domain::attempt::DocumentKind;
@@ -58,6 +59,7 @@ pub fn document(stored: &DocumentRow, rnm: Option<String>) -> v1::FiscalDocument
         rnm: rnm.unwrap_or_default(),
         register_serial: stored.register.serial.to_string(),
         register: names::register(&stored.register),
+        ffd_version: stored.ffd.map(ffd_code),
         receipt_job: stored.job.as_ref().map(|key| names::receipt(&stored.tenant, key)),
         ..v1::FiscalDocument::default()
     }

@@ -6,33 +6,24 @@
 use super::reason::reason;
 use super::show_receipt;
 use super::time::{document_timestamp, duration, timestamp};
+use super::unit::ffd_code;
 use crate::grpc::names;
 use kassette_api::v1;
 use kassette_core::domain::attempt::{Evidence, Learned};
 use kassette_core::domain::job::{Attempt, AttemptState, Job, Priority};
 use kassette_receipts::job::JobState;
-use kassette_receipts::model::Receipt;
 use kassette_wire::fiscal::QrText;
-use kassette_wire::value::Inn;
 
 /// Document code of a receipt, tag 1000 by the format tables.
 pub const CODE_RECEIPT: u32 = 3;
 /// Document code of a correction receipt.
 pub const CODE_CORRECTION: u32 = 31;
 
-/// What showing a job needs to know beside it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Around {
-    /// Zone of the tenant's registers, minutes east of UTC.
-    pub zone_minutes: Option<i16>,
-    /// Format of the FN's registration, value of tag 1209; 0 when it is not known here.
-    pub ffd_code: u32,
-}
-
-/// A job.
+/// A job; `zone_minutes` is the zone of the tenant's registers, minutes east of UTC.
 #[must_use]
-pub fn job(stored: Job, around: Around) -> v1::ReceiptJob {
+pub fn job(stored: Job, zone_minutes: Option<i16>) -> v1::ReceiptJob {
     let ended = stored.state.is_final();
+    let result = stored.evidence.as_ref().map(|evidence| result(evidence, &stored));
     v1::ReceiptJob {
         name: names::receipt(&stored.tenant, &stored.key),
         external_id: stored.external_id,
@@ -44,12 +35,9 @@ pub fn job(stored: Job, around: Around) -> v1::ReceiptJob {
             .as_ref()
             .filter(|_| stored.state != JobState::Completed)
             .map(reason),
-        result: stored
-            .evidence
-            .as_ref()
-            .map(|evidence| result(evidence, &stored.receipt, &stored.tenant, around)),
+        result,
         attempts: stored.attempts.iter().map(attempt).collect(),
-        receipt: Some(show_receipt::receipt(stored.receipt, around.zone_minutes)),
+        receipt: Some(show_receipt::receipt(stored.receipt, zone_minutes)),
         filled: Vec::new(),
         content_hash: stored.content_hash.to_string(),
         job_key: stored.key.to_string(),
@@ -168,7 +156,8 @@ pub const fn evidence(learned: Learned) -> v1::Evidence {
     }
 }
 
-fn result(found: &Evidence, receipt: &Receipt, tenant: &Inn, around: Around) -> v1::FiscalResult {
+fn result(found: &Evidence, job: &Job) -> v1::FiscalResult {
+    let receipt = &job.receipt;
     let correction = receipt.correction.is_some();
     v1::FiscalResult {
         r#fn: found.fn_number.to_string(),
@@ -181,12 +170,12 @@ fn result(found: &Evidence, receipt: &Receipt, tenant: &Inn, around: Around) -> 
         register_serial: found.register.serial.to_string(),
         register: names::register(&found.register),
         rnm: found.rnm.to_string(),
-        inn: tenant.to_string(),
+        inn: job.tenant.to_string(),
         settlement_sign: receipt.sign,
         total_kopecks: found.total.signed(),
         payments: Some(show_receipt::payments(receipt.payments, Vec::new())),
         qr_text: qr_text(found, receipt.sign),
-        ffd_version: around.ffd_code,
+        ffd_version: job.ffd.map_or(0, ffd_code),
         evidence: evidence(found.learned).into(),
         document_code: if correction { CODE_CORRECTION } else { CODE_RECEIPT },
         ..v1::FiscalResult::default()

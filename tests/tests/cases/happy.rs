@@ -5,8 +5,8 @@
 
 use kassette_api::codes::Code;
 use kassette_api::status::{CONTENT_HASH, FIRST_CONTENT_HASH, JOB};
-use kassette_api::v1::JobState;
 use kassette_api::v1::watch_start::Start;
+use kassette_api::v1::{JobState, Receipt, UserAttribute};
 use kassette_tests::api::{LONGEST_WAIT, details};
 use kassette_tests::bench_rack::{BenchRegister, inn};
 use kassette_tests::ledger::{SHIFT_OPEN, receipts_of};
@@ -97,4 +97,27 @@ fn equal_by_the_oracle(rack: &TestRack, folder: &Path, requests: &Path) -> u64 {
     assert_eq!(counts["differences"], 0, "{said}");
     assert_eq!(counts["compared"], counts["jobs"]);
     counts["compared"].as_u64().unwrap()
+}
+
+/// Both places of the job key are the client's: the document is known by its content, and the job names no key that
+/// nobody will find.
+#[test]
+fn a_job_whose_document_has_no_room_for_its_key_names_none() {
+    let rack = TestRack::start(3, vec![BenchRegister::new(1, &inn(1))]).unwrap();
+    let (register, api) = (rack.register(0), rack.api());
+    let own = UserAttribute {
+        name: Some("Заказ".to_owned()),
+        value: Some("77".to_owned()),
+    };
+    let receipt = Receipt {
+        additional_attribute: Some("A1".to_owned()),
+        user_attribute: Some(own),
+        ..plain_receipt(12_200)
+    };
+    api.submit(submission(&register.inn, "sale", receipt)).unwrap();
+    let job = final_job(api, &register.inn, "sale").unwrap();
+    assert_eq!((job.state(), job.job_key.as_str()), (JobState::Completed, ""));
+    let ledger = rack.simulator.ledger().unwrap();
+    let receipts = receipts_of(&ledger, &register.fn_number);
+    assert_eq!(receipts[0].job_keys(), ["A1", "77"], "the client's own");
 }

@@ -9,7 +9,7 @@ use super::time::{document_timestamp, duration, timestamp};
 use super::unit::ffd_code;
 use crate::grpc::names;
 use kassette_api::v1;
-use kassette_core::domain::attempt::{Evidence, Learned};
+use kassette_core::domain::attempt::{Evidence, KeyPlace, Learned};
 use kassette_core::domain::job::{Attempt, AttemptState, Job, Priority};
 use kassette_receipts::job::JobState;
 use kassette_wire::fiscal::QrText;
@@ -23,6 +23,7 @@ pub const CODE_CORRECTION: u32 = 31;
 #[must_use]
 pub fn job(stored: Job, zone_minutes: Option<i16>) -> v1::ReceiptJob {
     let ended = stored.state.is_final();
+    let key_place = KeyPlace::of(&stored.receipt);
     let result = stored.evidence.as_ref().map(|evidence| result(evidence, &stored));
     v1::ReceiptJob {
         name: names::receipt(&stored.tenant, &stored.key),
@@ -40,7 +41,10 @@ pub fn job(stored: Job, zone_minutes: Option<i16>) -> v1::ReceiptJob {
         receipt: Some(show_receipt::receipt(stored.receipt, zone_minutes)),
         filled: Vec::new(),
         content_hash: stored.content_hash.to_string(),
-        job_key: stored.key.to_string(),
+        job_key: match key_place {
+            KeyPlace::ByContent => String::new(),
+            KeyPlace::AdditionalAttribute | KeyPlace::UserAttribute => stored.key.to_string(),
+        },
         revision: stored.revision,
         etag: etag(stored.revision),
         priority: priority(stored.priority).into(),

@@ -132,6 +132,14 @@ impl Control {
         self.post(&format!("/registers/{serial}/replug"), &body).map(drop)
     }
 
+    /// Two registers change ports.
+    ///
+    /// # Errors
+    /// When the control port refuses.
+    pub fn swap(&self, one: &str, other: &str) -> anyhow::Result<()> {
+        self.post("/swap", &json!({ "registers": [one, other] })).map(drop)
+    }
+
     /// Makes the next command wait.
     ///
     /// # Errors

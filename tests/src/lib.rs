@@ -16,4 +16,5 @@ pub mod python;
 pub mod reckoning;
 pub mod requests;
 pub mod simulator;
+pub mod storm;
 pub mod test_rack;

@@ -14,6 +14,7 @@ mod oracle;
 mod outside_driver;
 mod python_client;
 mod second_client;
+mod storm;
 mod strangers;
 mod stream;
 mod tenants;

@@ -21,10 +21,20 @@ pub enum Kind {
     ShiftClose = 5,
     /// Closing of the FN.
     Closing = 6,
+    /// Re-registration report, with or without another FN.
+    Reregistration = 11,
     /// State of settlements.
     CalculationState = 21,
     /// Correction receipt.
     Correction = 31,
+}
+
+impl Kind {
+    /// Whether it says for whom the register works.
+    #[must_use]
+    pub const fn registers(self) -> bool {
+        matches!(self, Self::Registration | Self::Reregistration)
+    }
 }
 
 /// FN answer codes (`fn-ffd-ofd` A.7), as they pass through the register.
@@ -45,6 +55,8 @@ pub mod code {
     pub const TAG_NOT_ALLOWED: u8 = 0x0B;
     /// Duplicated tag.
     pub const TAG_TWICE: u8 = 0x0C;
+    /// Wrong value of a parameter, for a registration that of the RNM's check digits.
+    pub const BAD_VALUE: u8 = 0x09;
     /// TLV size exceeded.
     pub const TOO_LARGE: u8 = 0x10;
     /// Resource exhausted (FN 1.2).

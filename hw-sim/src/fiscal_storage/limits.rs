@@ -51,6 +51,8 @@ impl FiscalStorage {
     fn state_permits(&self, kind: Kind) -> Result<(), u8> {
         let phase = match kind {
             Kind::Registration => self.phase == Phase::Ready,
+            // Into another FN, or of the same one (A.8).
+            Kind::Reregistration => matches!(self.phase, Phase::Ready | Phase::Fiscal),
             Kind::CalculationState => matches!(self.phase, Phase::Fiscal | Phase::PostFiscal),
             _ => self.phase == Phase::Fiscal,
         };
@@ -99,7 +101,7 @@ impl FiscalStorage {
         let receipt = matches!(draft.kind, Kind::Receipt | Kind::Correction);
         let limit = match draft.kind {
             Kind::Receipt | Kind::Correction => RECEIPT_BYTES,
-            Kind::Registration | Kind::Closing => 2 * REPORT_BYTES,
+            Kind::Registration | Kind::Reregistration | Kind::Closing => 2 * REPORT_BYTES,
             _ => REPORT_BYTES,
         };
         let tags = walk(draft.body.as_bytes()).ok_or(code::TOO_LARGE)?;

@@ -30,6 +30,8 @@ pub struct FiscalStorage {
     pub(super) shift_counters: Counters,
     pub(super) life_counters: Counters,
     pub(super) unsent: VecDeque<Unsent>,
+    /// Documents of kinds 1 and 11, in their order.
+    registrations: Vec<u32>,
     pub(super) inn: String,
     pub(super) rnm: String,
     /// What is wrong with it on purpose.
@@ -68,6 +70,7 @@ impl FiscalStorage {
             shift_counters: Counters::default(),
             life_counters: Counters::default(),
             unsent: VecDeque::new(),
+            registrations: Vec::new(),
             inn: String::new(),
             rnm: String::new(),
             troubles,
@@ -87,7 +90,8 @@ impl FiscalStorage {
         let time = local(record.time);
         let number = |tag| find_number(&record.tlv, tag);
         match record.kind {
-            1 => {
+            1 | 11 => {
+                self.registrations.push(record.fd);
                 self.inn = find_text(&record.tlv, 1018).unwrap_or_default();
                 self.rnm = find_text(&record.tlv, 1037).unwrap_or_default();
                 if self.phase == Phase::Ready {
@@ -135,6 +139,12 @@ impl FiscalStorage {
     #[must_use]
     pub fn registered_for(&self) -> (&str, &str) {
         (&self.inn, &self.rnm)
+    }
+
+    /// Numbers of its registration and re-registration reports, the first one first.
+    #[must_use]
+    pub fn registrations(&self) -> &[u32] {
+        &self.registrations
     }
 
     /// The code that every operation answers while a fault is on.
@@ -250,7 +260,7 @@ impl FiscalStorage {
         let tail = self.tail(draft, shift, receipt, now);
         let fp = sign(&self.unit.number, fd, &[head.as_bytes(), tail.as_bytes()]);
         let mut whole = head;
-        let prefix = if draft.kind == Kind::Registration { 0x21 } else { 0x31 };
+        let prefix = if draft.kind.registers() { 0x21 } else { 0x31 };
         let mut value = vec![prefix, 0x04];
         value.extend_from_slice(&fp.to_be_bytes());
         whole.bytes(1077, &value).append(&tail);
@@ -293,7 +303,7 @@ impl FiscalStorage {
         let own = |tag| find_text(draft.body.as_bytes(), tag);
         let mut head = Body::new();
         head.padded(1041, &self.unit.number, 16);
-        if draft.kind != Kind::Registration || own(1037).is_none() {
+        if !draft.kind.registers() || own(1037).is_none() {
             head.padded(1037, &self.rnm, 20).padded(1018, &self.inn, 12);
         }
         head.u32(1040, fd).u32(1012, stamp);
@@ -303,7 +313,7 @@ impl FiscalStorage {
     /// The tags behind the sign: numbers, the register's content, and what only the FN can count.
     fn tail(&mut self, draft: &Draft, shift: u16, receipt: u16, now: Moment) -> Body {
         let mut tail = Body::new();
-        if draft.kind != Kind::Registration && (draft.kind != Kind::CalculationState || self.shift.open) {
+        if !draft.kind.registers() && (draft.kind != Kind::CalculationState || self.shift.open) {
             tail.u32(1038, u32::from(shift));
         }
         if receipt > 0 {
@@ -335,7 +345,7 @@ impl FiscalStorage {
                     tail.list(1157, &self.life_counters.body());
                 }
             }
-            Kind::Registration => self.key_tag(&mut tail, draft.time),
+            Kind::Registration | Kind::Reregistration => self.key_tag(&mut tail, draft.time),
             Kind::Receipt | Kind::Correction => {}
         }
         tail

@@ -4,6 +4,7 @@
 //! Must never: pass while a named command is missing, or a column says something else than the machine and the files.
 
 use crate::bench::{Bench, PASSWORD, close, close_with, config, document_tag, error_of, hex, item, item_tag, unhex};
+use kassette_hw_sim::fiscal_storage::Phase;
 use kassette_hw_sim::models::shtrih_m::{Config, Ffd};
 use kassette_hw_sim::switches::ServiceEcho;
 use kassette_wire::shtrih::CommandCode;
@@ -21,6 +22,9 @@ const PYSHTRIH: &str = "pyshtrih";
 const SECOND: &str = "second client";
 /// What the case with pyshtrih makes that driver send.
 const BY_PYSHTRIH: [&str; 9] = ["FC", "10", "11", "FF01", "E0", "8D", "80", "85", "41"];
+
+/// An RNM with the check digits of the register's INN and serial.
+const RNM: &str = "0000000001008052";
 
 /// What comes before a request that then succeeds, and the request.
 type Sample = (Vec<Vec<u8>>, Vec<u8>);
@@ -59,6 +63,12 @@ fn correction() -> (Vec<u8>, Vec<u8>) {
     (document_tag(1174, &basis), payload)
 }
 
+/// FF06 and FF34 for the INN and the RNM of the register.
+fn registered(code: &str, rest: &[u8]) -> Vec<u8> {
+    let inn = format!("{:<12}{RNM:<20}", config().inn);
+    [&unhex(code)[..], &PASSWORD, inn.as_bytes(), rest].concat()
+}
+
 /// Good requests in a register whose shift is closed. What has none here is sent with a password alone.
 fn sample(command: CommandCode) -> Sample {
     let code = hex(&command.to_bytes());
@@ -72,7 +82,10 @@ fn sample(command: CommandCode) -> Sample {
         "F7" => raw("F7 01"),
         "6B" => raw("6B 33"),
         "FE F2" | "FE F3" | "FE F4" | "FE EC" | "FE ED" | "FE EF" | "FE F0" => raw(&format!("{code} 00 00 00 00")),
-        "26" | "2D" | "28" | "15" | "25" | "FF 4C" | "FF 07" | "FF 05" => plain("01"),
+        "26" | "2D" | "28" | "15" | "25" | "FF 4C" | "FF 07" => plain("01"),
+        "FF 05" => plain("02"),
+        "FF 06" => (vec![system("FF 05", "00")], registered("FF 06", &[1, 0x20])),
+        "FF 34" => (vec![system("FF 05", "02")], registered("FF 34", &[1, 0x20, 4])),
         "2E" => plain("01 01"),
         "14" => plain("00 06 64"),
         "17" => plain("02 54"),
@@ -145,7 +158,8 @@ fn sample(command: CommandCode) -> Sample {
 }
 
 /// Error of the sample in a register of this configuration.
-fn answer(command: CommandCode, config: Config) -> u8 {
+fn answer(command: CommandCode, mut config: Config) -> u8 {
+    config.rnm = RNM.to_owned();
     let mut bench = Bench::new(config);
     // Everything so far has its ticket.
     bench.pass_ms(1_000);
@@ -188,6 +202,11 @@ fn answered(command: CommandCode) -> String {
     old.ffd = Ffd::V105;
     if answer(command, old) == 0 {
         return "FFD 1.05".to_owned();
+    }
+    let mut unregistered = config();
+    unregistered.fn_unit.phase = Phase::Ready;
+    if answer(command, unregistered) == 0 {
+        return "fresh FN".to_owned();
     }
     let mut echo = config();
     echo.switches.service_echo = Some(ServiceEcho::TwoBytes);

@@ -18,6 +18,7 @@ mod old_set;
 mod readme;
 mod receipts;
 mod records;
+mod registration;
 mod relay;
 mod replay;
 mod service;

@@ -91,6 +91,10 @@ fn matrix() -> Vec<Row> {
     rows.extend(same(&["E0", "FF 0B", "FF 41"], "", &[4], true));
     rows.extend(same(&["FF 42", "FF 43"], "", &[2, 3], true));
     rows.extend(same(&["FF 37", "FF 38", "FF 3D", "FF 3E"], "", &[4], true));
+    rows.extend(same(&["FF 05"], "02", &[4], true));
+    let facts = "00 ".repeat(34);
+    rows.extend(same(&["FF 06"], facts.trim(), &[4], true));
+    rows.extend(same(&["FF 34"], &(facts + "04"), &[4], true));
     rows.extend(same(&["FF 35"], "", &[2, 4], true));
     rows.extend(same(&["FF 36"], "64 00 00 00 00 01", &[2, 4], true));
     rows.extend(same(&["FF 4D"], "3C 08 01 00 00", &[8], true));

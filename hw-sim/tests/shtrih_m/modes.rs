@@ -32,7 +32,7 @@ fn unknown_commands_get_the_refusal_of_a_real_device() {
     let mut bench = Bench::new(config());
     for (request, answer) in [
         ("4D 01 00 00 00 01", "4D 37"),
-        ("FF 05 1E 00 00 00 00", "FF 05 37"),
+        ("FF 07 1E 00 00 00 00", "FF 07 37"),
         ("FF 4B 1E 00 00 00", "FF 4B 37"),
         ("FE F3 00 00 00 00", "FE 37"),
         ("10 1E 00", "10 7E"),
@@ -239,7 +239,7 @@ fn tables_have_sizes_limits_and_fields_that_nobody_writes() {
     for (request, code) in [
         ("1E 1E 00 00 00 12 01 00 01 31", 0x7A),
         ("1E 1E 00 00 00 12 01 00 04 31", 0x7A),
-        ("1E 1E 00 00 00 11 01 00 11 02", 0x7A),
+        ("1E 1E 00 00 00 11 01 00 11 05", 0x33),
         ("1E 1E 00 00 00 11 01 00 07 04", 0x33),
         ("1E 1E 00 00 00 11 01 00 07 00 00", 0x7E),
         ("1E 1E 00 00 00 11 02 00 07 00", 0x33),

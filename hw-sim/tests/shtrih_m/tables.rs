@@ -35,7 +35,6 @@ fn read_only(table: u8, field: u8) -> bool {
         14 | 20 => true,
         10 => field == 7,
         16 => field == 2,
-        17 => field == 17,
         18 => field <= 6,
         21 => matches!(field, 5 | 10),
         23 => (7..=11).contains(&field),
@@ -173,7 +172,13 @@ fn a_fresh_register_has_the_values_of_the_guide() {
 #[test]
 fn what_follows_the_registration_and_the_rates_wait_for_the_closing_of_the_shift() {
     let mut bench = Bench::in_shift(config());
-    for (table, field, value) in [(18, 7, &b"x"[..]), (6, 1, &[0, 0]), (6, 2, b"x"), (1, 14, &[1])] {
+    for (table, field, value) in [
+        (18, 7, &b"x"[..]),
+        (17, 17, &[2]),
+        (6, 1, &[0, 0]),
+        (6, 2, b"x"),
+        (1, 14, &[1]),
+    ] {
         assert_eq!(write(&mut bench, table, 1, field, value), 0xC7, "{table}/{field}");
     }
     assert_eq!(write(&mut bench, 18, 1, 1, b"x"), 0x7A);

@@ -77,9 +77,13 @@ pub(super) fn rule_of(command: CommandCode) -> Option<Rule> {
         C::OPEN_SHIFT => rule(Rank::Any, CLOSED, true),
         C::FN_OPEN_SHIFT | C::BEGIN_OPEN_SHIFT => rule(Rank::System, CLOSED, true),
         C::BEGIN_CLOSE_SHIFT | C::FN_CLOSE_SHIFT => rule(Rank::System, OPEN, true),
-        C::BEGIN_CALCULATION_REPORT | C::CALCULATION_REPORT | C::BEGIN_FN_CLOSE | C::FN_CLOSE => {
-            rule(Rank::System, CLOSED, true)
-        }
+        C::BEGIN_CALCULATION_REPORT
+        | C::CALCULATION_REPORT
+        | C::BEGIN_REGISTRATION
+        | C::REGISTER
+        | C::REREGISTER
+        | C::BEGIN_FN_CLOSE
+        | C::FN_CLOSE => rule(Rank::System, CLOSED, true),
         C::OPEN_RECEIPT => rule(Rank::Any, FIRST, true),
         C::LEGACY_SALE | C::LEGACY_BUY | C::LEGACY_SALE_RETURN | C::LEGACY_BUY_RETURN => {
             rule(Rank::Any, FIRST | RECEIPT, true)

@@ -436,6 +436,9 @@ impl Device {
             R::ResetTables(_) => self.reset_tables(now),
             // The matrix lets it through in mode 9 alone.
             R::TechnologicalReset => Err(ErrorCode::WRONG_MODE),
+            R::BeginRegistration(asked) => self.begin_registration(asked.report, now),
+            R::Register(asked) => self.register(&asked, now),
+            R::Reregister(asked) => self.reregister(&asked, now),
             R::BeginFnClose(_) => self.begin(Kind::Closing, now),
             R::FnClose(_) => self.close_fn(operator, now),
             R::BeginCorrection(_) => self.begin_correction(operator, now),

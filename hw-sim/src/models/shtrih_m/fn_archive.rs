@@ -5,14 +5,14 @@
 
 use super::device::{Device, Outcome};
 use super::fn_reads::{PART, parts};
-use crate::fiscal_storage::document::walk;
+use super::registration::modes_of;
+use crate::fiscal_storage::document::{find_number, walk};
+use crate::fiscal_storage::ledger::Record;
 use crate::fiscal_storage::{Phase, code};
 use crate::moment::Moment;
 use kassette_wire::shtrih::{Answer, ErrorCode, FnRegistrationReport, FnTicket, Request, TicketParts};
 use kassette_wire::value::FdNumber;
 
-/// The only registration of an FN here: re-registrations are not modelled.
-const FIRST_REGISTRATION: u8 = 1;
 /// FF60: the last registration.
 const LAST_REGISTRATION: u8 = 0;
 /// FF0E: all tags, which FF3B then gives.
@@ -23,17 +23,18 @@ impl Device {
         self.storage.alive().map_err(ErrorCode)?;
         match request {
             Request::FnTicket(asked) => self.fn_ticket(asked.fd, now),
-            Request::RegistrationByNumber(asked) if asked.number == FIRST_REGISTRATION => {
-                Ok(Answer::RegistrationReport(FnRegistrationReport {
-                    registration: self.registration()?,
-                    reason: None,
-                }))
+            Request::RegistrationByNumber(asked) => self.registration_by_number(asked.number),
+            Request::RegistrationReportTag(asked) => {
+                self.registration_tag(asked.number, asked.tag, asked.tag == ALL_TAGS)
             }
-            Request::RegistrationReportTag(asked) if asked.number == FIRST_REGISTRATION => {
-                self.registration_tag(asked.tag, asked.tag == ALL_TAGS)
-            }
-            Request::RegistrationTag(asked) if matches!(asked.number, LAST_REGISTRATION | FIRST_REGISTRATION) => {
-                self.registration_tag(asked.tag, false)
+            Request::RegistrationTag(asked) => {
+                let last = self.storage.registrations().len() as u8;
+                let number = if asked.number == LAST_REGISTRATION {
+                    last
+                } else {
+                    asked.number
+                };
+                self.registration_tag(number, asked.tag, false)
             }
             _ => Err(ErrorCode(code::NO_DATA)),
         }
@@ -57,12 +58,39 @@ impl Device {
         Ok(Answer::FnTicket(FnTicket { body }))
     }
 
-    /// Tags of the registration report, whole with number and length (FF60 has one source, which says "TLV data").
-    fn registration_tag(&mut self, tag: u16, all: bool) -> Outcome {
+    /// The report with this number, counted from 1.
+    fn registration_report(&self, number: u8) -> Result<Record, ErrorCode> {
         if self.storage.status_phase() < Phase::Fiscal as u8 {
             return Err(ErrorCode(code::STATE));
         }
-        let record = self.storage.record(1).map_err(ErrorCode)?;
+        let place = usize::from(number).checked_sub(1).ok_or(ErrorCode(code::NO_DATA))?;
+        let fd = self
+            .storage
+            .registrations()
+            .get(place)
+            .ok_or(ErrorCode(code::NO_DATA))?;
+        self.storage.record(*fd).map_err(ErrorCode)
+    }
+
+    /// FF4C: as FF09; up to FFD 1.05 later ones with their reason.
+    fn registration_by_number(&self, number: u8) -> Outcome {
+        let record = self.registration_report(number)?;
+        let last = usize::from(number) == self.storage.registrations().len();
+        let registration = if last {
+            self.registration()?
+        } else {
+            self.registration_of(&record, modes_of(&record))
+        };
+        let reason = find_number(&record.tlv, 1101).map(|reason| reason as u8);
+        Ok(Answer::RegistrationReport(FnRegistrationReport {
+            reason: reason.filter(|_| registration.extended.is_none()),
+            registration,
+        }))
+    }
+
+    /// Tags of the registration report, whole with number and length (FF60 has one source, which says "TLV data").
+    fn registration_tag(&mut self, number: u8, tag: u16, all: bool) -> Outcome {
+        let record = self.registration_report(number)?;
         if all {
             self.reading = Some(self.defects.cut(parts(&record.tlv)));
             return Ok(Answer::RegistrationTlv(Vec::new()));

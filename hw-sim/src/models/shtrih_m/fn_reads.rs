@@ -5,6 +5,7 @@
 
 use super::config::Ffd;
 use super::device::{Device, Outcome};
+use super::registration::modes_of;
 use crate::fiscal_storage::document::{find_number, find_text, walk};
 use crate::fiscal_storage::ledger::Record;
 use crate::fiscal_storage::{Generation, Kind, Phase, code};
@@ -19,6 +20,8 @@ use std::collections::VecDeque;
 /// Most TLV bytes of one FF3B answer: 255 less code and error. An answer holds one whole TLV (captures) or a part of
 /// one that is longer.
 pub(super) const PART: usize = 252;
+/// Re-registrations that an FN takes, about (`fn-ffd-ofd` B.1).
+pub(super) const MOST_REREGISTRATIONS: usize = 30;
 /// Room of the 30-day store, KiB; the figure is ours, no source gives one.
 const STORE_KIB: u32 = 32 * 1024;
 
@@ -69,6 +72,9 @@ impl Device {
                     Kind::ShiftClose => FnDocumentKind::SHIFT_CLOSE,
                     Kind::Correction => FnDocumentKind::CORRECTION,
                     Kind::Closing => FnDocumentKind::FN_CLOSE,
+                    Kind::Registration => FnDocumentKind::REGISTRATION,
+                    Kind::Reregistration if status.phase == Phase::Ready => FnDocumentKind::REREGISTRATION_FN_CHANGE,
+                    Kind::Reregistration => FnDocumentKind::REREGISTRATION,
                     _ => FnDocumentKind::CALCULATION_REPORT,
                 };
                 (kind, !begun.tags.is_empty())
@@ -103,7 +109,16 @@ impl Device {
             month: u8::from(date.month()),
             day: date.day(),
         };
-        let counts = Reregistrations { left: 30, done: 0 };
+        let done = self
+            .storage
+            .registrations()
+            .len()
+            .saturating_sub(1)
+            .min(MOST_REREGISTRATIONS);
+        let counts = Reregistrations {
+            left: (MOST_REREGISTRATIONS - done) as u8,
+            done: done as u8,
+        };
         let reregistrations = self.config.switches.expiry_counts.then_some(counts);
         Ok(Answer::FnExpiry(FnExpiry { date, reregistrations }))
     }
@@ -113,21 +128,29 @@ impl Device {
         if self.storage.status_phase() < Phase::Fiscal as u8 {
             return Err(ErrorCode(code::STATE));
         }
-        let record = self.storage.record(1).map_err(ErrorCode)?;
+        let last = self.storage.registrations().last().ok_or(ErrorCode(code::STATE))?;
+        let record = self.storage.record(*last).map_err(ErrorCode)?;
         let facts = &self.config.registration;
+        Ok(self.registration_of(&record, (facts.tax_systems, facts.work_mode, facts.extended_mode)))
+    }
+
+    /// What a report registered; the modes are tax systems, work mode, extended mode.
+    pub(super) fn registration_of(&self, record: &Record, modes: (u8, u8, u8)) -> FnRegistration {
+        let (tax_systems, work_mode, mode) = modes;
         let text = |tag| find_text(&record.tlv, tag).unwrap_or_default();
-        let time = time_of(&record);
-        let extended = (self.config.ffd == Ffd::V12).then(|| FnRegistrationExtended {
-            mode: facts.extended_mode,
+        let time = time_of(record);
+        let format = find_number(&record.tlv, 1209);
+        let extended = (format == Some(u64::from(Ffd::V12.tag_value()))).then(|| FnRegistrationExtended {
+            mode,
             ofd_inn: padded(&text(1017)),
-            reasons: 0,
+            reasons: find_number(&record.tlv, 1205).unwrap_or(0) as u32,
         });
-        Ok(FnRegistration {
+        FnRegistration {
             registered: time,
             inn: padded(&text(1018)),
             rnm: padded(&text(1037)),
-            tax_systems: facts.tax_systems,
-            work_mode: facts.work_mode,
+            tax_systems,
+            work_mode,
             time: if extended.is_none() {
                 time.and_then(|t| self.extended(t))
             } else {
@@ -136,7 +159,7 @@ impl Device {
             extended,
             fd: FdNumber(record.fd),
             fp: FiscalSign(record.fp),
-        })
+        }
     }
 
     fn fn_document(&mut self, fd: FdNumber, now: Moment) -> Outcome {
@@ -164,11 +187,13 @@ impl Device {
     fn short_body(&self, record: &Record) -> Vec<u8> {
         let number = |tag| find_number(&record.tlv, tag).unwrap_or(0);
         match record.kind {
-            1 => {
+            1 | 11 => {
                 let inn: [u8; 12] = padded(&find_text(&record.tlv, 1018).unwrap_or_default());
                 let rnm: [u8; 20] = padded(&find_text(&record.tlv, 1037).unwrap_or_default());
-                let facts = &self.config.registration;
-                [&inn[..], &rnm, &[facts.tax_systems, facts.work_mode]].concat()
+                let (tax, mode, _) = modes_of(record);
+                let mut body = [&inn[..], &rnm, &[tax, mode]].concat();
+                body.extend((record.kind == 11).then_some(number(1101) as u8));
+                body
             }
             6 => {
                 let inn: [u8; 12] = padded(&find_text(&record.tlv, 1018).unwrap_or_default());

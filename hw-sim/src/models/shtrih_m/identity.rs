@@ -195,9 +195,9 @@ impl Device {
             serial_low: serial as u32,
             last_closed_shift: shift.number.saturating_sub(u16::from(shift.open)),
             fm_free_records: 0,
-            registrations: u8::from(!self.storage.registered_for().0.is_empty()),
+            registrations: u8::try_from(self.storage.registrations().len()).unwrap_or(u8::MAX),
             registrations_left: 0,
-            inn: self.config.inn.parse().unwrap_or(0xFFFF_FFFF_FFFF),
+            inn: self.storage.registered_for().0.parse().unwrap_or(0xFFFF_FFFF_FFFF),
             tail: vec![0; if self.config.switches.long_full_state { 2 } else { 0 }],
         })
     }

@@ -3,6 +3,7 @@
 //! Owns: the stored form: settings written by 1E, the clock's error, which FN is in, drawer money.
 //! Must never: hold an open document; that is lost with the power.
 
+use super::registration::Registered;
 use super::totals::{CancelCounts, DrawerCounts};
 use crate::fiscal_storage::{FnConfig, Relay, Troubles};
 use kassette_wire::shtrih::TableCell;
@@ -35,6 +36,9 @@ pub(super) struct Memory {
     /// Z-reports that C6 put into the buffer and C7 has not printed.
     #[serde(default)]
     pub buffered_reports: u16,
+    /// What a host registered; it belongs to the FN that is in.
+    #[serde(default)]
+    pub registered: Option<Registered>,
     /// The exchange with the OFD through the host; it belongs to the FN that is in.
     #[serde(default)]
     pub relay: Relay,

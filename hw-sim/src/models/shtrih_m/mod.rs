@@ -23,6 +23,7 @@ mod memory;
 mod printer;
 mod receipt;
 mod register;
+mod registration;
 mod sale;
 mod service;
 mod shift;

@@ -15,7 +15,7 @@ use kassette_wire::shtrih::{
 use kassette_wire::value::{FdNumber, FiscalSign, LocalTime, ShiftNumber};
 
 /// Version of the register model, tag 1188.
-const MODEL_VERSION: &str = "001";
+pub(super) const MODEL_VERSION: &str = "001";
 
 impl Device {
     pub(super) fn shift_command(&mut self, request: &Request, operator: u8, now: Moment) -> Outcome {
@@ -176,58 +176,8 @@ impl Device {
             Kind::ShiftClose => Place::ShiftClose,
             Kind::Correction => Place::Correction,
             Kind::Closing => Place::Closing,
+            Kind::Registration | Kind::Reregistration => Place::Registration,
             _ => Place::CalculationState,
         }
     }
-
-    /// Content of the registration report (`fn-ffd-ofd` C.4, column Rg).
-    pub(super) fn registration_body(&self) -> Body {
-        let (config, facts) = (&self.config, &self.config.registration);
-        let mode = |bit: u8| facts.work_mode >> bit & 1;
-        let mut body = Body::new();
-        body.padded(1037, &config.rnm, 20).padded(1018, &config.inn, 12);
-        body.text(1013, &config.serial).text(1048, &facts.user_name);
-        body.text(1009, &facts.address).text(1187, &facts.place);
-        body.byte(1062, facts.tax_systems)
-            .byte(1002, mode(1))
-            .byte(1001, mode(2))
-            .byte(1056, mode(0));
-        if config.ffd == super::Ffd::V12 {
-            body.u32(1290, conditions(facts.work_mode, facts.extended_mode));
-        } else {
-            body.byte(1109, mode(3)).byte(1110, mode(4)).byte(1108, mode(5));
-            body.byte(1207, facts.extended_mode & 1)
-                .byte(1193, facts.extended_mode >> 1 & 1);
-            body.byte(1126, facts.extended_mode >> 2 & 1)
-                .byte(1221, facts.extended_mode >> 3 & 1);
-        }
-        for (tag, text) in [
-            (1046, &facts.ofd_name),
-            (1060, &facts.tax_site),
-            (1117, &facts.sender_email),
-        ] {
-            if !text.is_empty() {
-                body.text(tag, text);
-            }
-        }
-        if !facts.ofd_inn.is_empty() {
-            body.padded(1017, &facts.ofd_inn, 12);
-        }
-        if !facts.automat.is_empty() {
-            body.text(1036, &facts.automat);
-        }
-        body.text(1021, &self.cashier(30)).text(1188, MODEL_VERSION);
-        let ffd = config.ffd.tag_value();
-        body.byte(1189, ffd).byte(1190, ffd).byte(1209, ffd);
-        body
-    }
-}
-
-/// Tag 1290 from the work mode bits (`fn-ffd-ofd` A.4) in the numbering of C.5.
-fn conditions(mode: u8, extended: u8) -> u32 {
-    const FROM_MODE: [(u8, u8); 5] = [(3, 9), (4, 2), (5, 5), (6, 15), (7, 16)];
-    const FROM_EXTENDED: [(u8, u8); 8] = [(0, 6), (1, 10), (2, 11), (3, 1), (4, 8), (5, 12), (6, 13), (7, 14)];
-    let bits =
-        |byte: u8, map: &[(u8, u8)]| -> u32 { map.iter().map(|(from, to)| u32::from(byte >> from & 1) << to).sum() };
-    bits(mode, &FROM_MODE) | bits(extended, &FROM_EXTENDED)
 }

@@ -72,9 +72,19 @@ pub enum StartError {
 }
 
 /// A device as its description, its memory and its FN make it.
-pub(super) fn device(config: Config, shelf: &mut dyn Shelf, chance: Chance, now: Moment) -> Result<Device, StartError> {
+pub(super) fn device(
+    mut config: Config,
+    shelf: &mut dyn Shelf,
+    chance: Chance,
+    now: Moment,
+) -> Result<Device, StartError> {
     check(&config)?;
     let memory = recall(&config, shelf)?;
+    // The FN is what it was when it left the shelf, whatever format it is registered with later.
+    config.switches.fn_generation = Some(habits(&config).generation);
+    if let Some(registered) = &memory.registered {
+        registered.apply(&mut config);
+    }
     let ledger = shelf.ledger(&memory.fn_unit.number)?;
     let storage = FiscalStorage::open(
         memory.fn_unit.clone(),
@@ -87,6 +97,9 @@ pub(super) fn device(config: Config, shelf: &mut dyn Shelf, chance: Chance, now:
     register_fresh(&mut device, now)?;
     agrees(&device)?;
     device.recount();
+    if device.storage.registrations().is_empty() {
+        device.show_registration();
+    }
     device.follow_tables(now);
     Ok(device)
 }
@@ -101,6 +114,7 @@ fn recall(config: &Config, shelf: &dyn Shelf) -> Result<Memory, StartError> {
         drawer_kopecks: 0,
         drawer_counts: DrawerCounts::default(),
         buffered_reports: 0,
+        registered: None,
         relay: Relay::default(),
         cancelled: CancelCounts::default(),
         x_reports: 0,
@@ -124,6 +138,7 @@ fn recall(config: &Config, shelf: &dyn Shelf) -> Result<Memory, StartError> {
         fn_unit: fresh.fn_unit,
         troubles: fresh.troubles,
         relay: fresh.relay,
+        registered: None,
         ..kept
     })
 }
@@ -144,7 +159,7 @@ pub(super) fn register_fresh(device: &mut Device, now: Moment) -> Result<(), Sta
     if device.storage.last_fd() > 0 || (named as u8) < Phase::Fiscal as u8 {
         return Ok(());
     }
-    let body = device.registration_body();
+    let body = device.registration_body(&device.config);
     if let Err(code) = device.form(Kind::Registration, body, now) {
         return Err(StartError::Registration {
             serial: device.config.serial.clone(),

@@ -341,7 +341,7 @@ pub(super) const TABLES: &[Table] = &[
             field(14, "RUS ПЕЧАТЬ РЕКВИЗИТА ПОЛЬЗОВАТЕЛЯ", FLAG, Write::Free),
             field(15, "RUS ПЕЧАТЬ ОТМЕНЕННЫХ ДОКУМЕНТОВ", FLAG, Write::Free),
             field(16, "ПЕЧАТЬ НАЛОГА В ОПЕРАЦИИ", Form::Bin(1, 0, 3), Write::Free),
-            field(17, "RUS ФОРМАТ ФД", Form::Bin(1, 0, 4), Write::Never),
+            field(17, "RUS ФОРМАТ ФД", Form::Bin(1, 0, 4), CLOSED),
             field(18, "RUS КОМПАКТНЫЙ ЗАГОЛОВОК", Form::Bin(1, 0, 5), Write::Free),
             field(19, "RUS НАЗВАНИЕ БОНУСА 1", Form::Char(32), Write::Free),
             field(20, "RUS НАЗВАНИЕ БОНУСА 2", Form::Char(32), Write::Free),

@@ -19,6 +19,7 @@ pub(super) enum Place {
     ShiftClose,
     CalculationState,
     Closing,
+    Registration,
 }
 
 /// Lengths of a value.
@@ -35,6 +36,7 @@ const OPEN: u8 = 8;
 const CLOSE: u8 = 16;
 const STATE: u8 = 32;
 const FN_CLOSE: u8 = 64;
+const REGISTER: u8 = 128;
 const BOTH: u8 = RECEIPT | CORRECTION;
 
 impl Place {
@@ -47,6 +49,7 @@ impl Place {
             Self::ShiftClose => CLOSE,
             Self::CalculationState => STATE,
             Self::Closing => FN_CLOSE,
+            Self::Registration => REGISTER,
         }
     }
 }
@@ -70,32 +73,32 @@ impl In {
 const HOST_TAGS: &[(u16, u8, Size, In)] = &[
     (1005, BOTH, Size::UpTo(256), In::Only105),
     (1008, BOTH, Size::UpTo(64), In::All),
-    (1009, BOTH | FN_CLOSE, Size::UpTo(256), In::All),
+    (1009, BOTH | FN_CLOSE | REGISTER, Size::UpTo(256), In::All),
     (1016, BOTH, Size::Is(12), In::Only105),
-    (1021, BOTH | OPEN | CLOSE | FN_CLOSE, Size::UpTo(64), In::All),
+    (1021, BOTH | OPEN | CLOSE | FN_CLOSE | REGISTER, Size::UpTo(64), In::All),
     (1026, BOTH, Size::UpTo(64), In::Only105),
-    (1036, BOTH, Size::UpTo(20), In::All),
+    (1036, BOTH | REGISTER, Size::UpTo(20), In::All),
     (1044, BOTH, Size::UpTo(24), In::Only105),
     (1057, BOTH, Size::Is(1), In::Only105),
-    (1060, BOTH, Size::UpTo(256), In::All),
+    (1060, BOTH | REGISTER, Size::UpTo(256), In::All),
     (1073, BOTH, Size::UpTo(19), In::Only105),
     (1074, BOTH, Size::UpTo(19), In::Only105),
     (1075, BOTH, Size::UpTo(19), In::Only105),
     (1084, BOTH, Size::UpTo(320), In::All),
     (1108, BOTH, Size::Is(1), In::All),
-    (1117, BOTH, Size::UpTo(64), In::All),
+    (1117, BOTH | REGISTER, Size::UpTo(64), In::All),
     (1125, BOTH, Size::Is(1), In::Only12),
     (1162, ITEM, Size::UpTo(32), In::Only105),
     (1163, ITEM, Size::UpTo(256), In::Only12),
     (1171, BOTH, Size::UpTo(19), In::Only105),
     (1173, CORRECTION, Size::Is(1), In::All),
     (1174, CORRECTION, Size::UpTo(292), In::All),
-    (1187, BOTH | FN_CLOSE, Size::UpTo(256), In::All),
+    (1187, BOTH | FN_CLOSE | REGISTER, Size::UpTo(256), In::All),
     (1191, ITEM, Size::UpTo(64), In::All),
     (1192, BOTH, Size::UpTo(16), In::All),
     (1197, ITEM, Size::UpTo(16), In::Only105),
     (1198, ITEM, Size::UpTo(6), In::All),
-    (1203, BOTH | OPEN | CLOSE | FN_CLOSE, Size::Is(12), In::All),
+    (1203, BOTH | OPEN | CLOSE | FN_CLOSE | REGISTER, Size::Is(12), In::All),
     (1222, ITEM, Size::Is(1), In::All),
     (1223, ITEM, Size::UpTo(512), In::All),
     (1224, ITEM, Size::UpTo(512), In::All),
@@ -110,6 +113,8 @@ const HOST_TAGS: &[(u16, u8, Size, In)] = &[
     (1260, ITEM, Size::UpTo(317), In::Only12),
     (1261, BOTH, Size::UpTo(317), In::Only12),
     (1270, BOTH, Size::UpTo(144), In::Only12),
+    (1274, REGISTER, Size::UpTo(32), In::Only12),
+    (1275, REGISTER, Size::UpTo(32), In::Only12),
     (1276, OPEN, Size::UpTo(32), In::Only12),
     (1277, OPEN, Size::UpTo(32), In::Only12),
     (1278, CLOSE, Size::UpTo(32), In::Only12),

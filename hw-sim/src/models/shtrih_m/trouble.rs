@@ -108,11 +108,10 @@ impl Register {
             fn_unit: unit,
             troubles: Troubles::default(),
             relay: Relay::default(),
+            registered: None,
             ..self.device.memory.clone()
         };
-        let number = self.device.storage.number().to_owned();
-        let config = self.device.config.clone();
-        self.device.tables.registration(&config, &number);
+        self.device.show_registration();
         self.device.recount();
         self.device.follow_tables(now);
         self.power_off(0, now);

@@ -95,6 +95,7 @@ fn sample(command: CommandCode) -> Sample {
         "C1" => plain("01 02"),
         "C3" => plain("01 00 02 00"),
         "DD" => plain("00 00 54"),
+        "DE" => plain("03 0C 00 00 00 00 03 00 00 01"),
         "1A" | "1B" => plain("90"),
         "1F" => plain("11 01 00 07"),
         "1E" => plain("11 01 00 07 00"),

@@ -266,6 +266,54 @@ fn tables_have_sizes_limits_and_fields_that_nobody_writes() {
 }
 
 #[test]
+fn a_line_is_no_document_that_skipping_counts() {
+    let mut bench = Bench::in_shift(config());
+    bench.ask("1E 1E 00 00 00 11 01 00 07 01");
+    bench.ask("2F 1E 00 00 00 02 01 54");
+    bench.ask("29 1E 00 00 00 02 01");
+    assert_eq!(bench.ask("1F 1E 00 00 00 11 01 00 07"), "1F 00 01");
+    bench.ask("40 1E 00 00 00");
+    assert_eq!(bench.ask("1F 1E 00 00 00 11 01 00 07"), "1F 00 00");
+}
+
+#[test]
+fn reports_of_a_shift_that_go_to_the_card_need_no_paper_and_receipts_do() {
+    let mut bench = Bench::new(config());
+    bench.fault(FaultKind::Paper { present: false }, Trigger::Now);
+    assert_eq!(bench.error("E0 1E 00 00 00"), 0x6B);
+    bench.ask("1E 1E 00 00 00 11 01 00 07 03");
+    assert_eq!(bench.ask("E0 1E 00 00 00"), "E0 00 1E");
+    assert_eq!(bench.error("8D 1E 00 00 00 00"), 0x6B);
+    assert_eq!(bench.ask("41 1E 00 00 00"), "41 00 1E");
+    bench.ask("1E 1E 00 00 00 11 01 00 07 02");
+    bench.ask("E0 1E 00 00 00");
+    bench.receipt();
+}
+
+#[test]
+fn a_two_dimensional_barcode_that_cannot_be_is_refused_as_recorded() {
+    let mut bench = Bench::new(config());
+    for (parameters, answer) in [
+        // Recorded: a QR code of dots of 2.
+        ("03 0C 00 00 00 00 02 00 00 01", "DE 33"),
+        ("03 0C 00 00 00 00 03 00 00 01", "DE 00 01"),
+        ("03 00 00 00 00 00 03 00 00 01", "DE 33"),
+        ("03 0C 00 00 29 00 03 00 00 01", "DE 33"),
+        ("03 0C 00 00 00 00 03 00 04 01", "DE 33"),
+        ("03 0C 00 00 00 00 03 00 00 03", "DE 33"),
+        ("04 0C 00 00 00 00 03 00 00 01", "DE 33"),
+        ("00 0C 00 00 00 00 02 00 00 01", "DE 00 01"),
+        ("03 0C 00 00 00 00 03 00 00", "DE 7E"),
+    ] {
+        assert_eq!(
+            bench.ask(&format!("DE 01 00 00 00 {parameters}")),
+            answer,
+            "{parameters}"
+        );
+    }
+}
+
+#[test]
 fn skipping_one_document_resets_itself() {
     let mut bench = Bench::in_shift(config());
     bench.ask("1E 1E 00 00 00 11 01 00 07 01");

@@ -200,6 +200,11 @@ impl Device {
             self.memory.keep_cell(NO_PRINT, vec![0]);
             self.memory_changed = true;
         }
+        self.print(receipt, now);
+    }
+
+    /// The printer works for a while; a line or a picture is no document.
+    pub fn print(&mut self, receipt: Option<u8>, now: Moment) {
         let (low, high) = if receipt.is_some() {
             (1_800, 2_300)
         } else {
@@ -229,9 +234,18 @@ impl Device {
         };
     }
 
-    /// Whether documents go to the printer: 17/1/7 = 2 prints nothing.
-    fn prints_documents(&self) -> bool {
-        self.tables.number(NO_PRINT) == 0
+    /// Whether what a command makes goes to the printer: 17/1/7 = 1 and 2 print nothing, 3 no reports of a shift.
+    fn goes_to_printer(&self, command: CommandCode) -> bool {
+        use CommandCode as C;
+        let report = matches!(
+            command,
+            C::OPEN_SHIFT | C::FN_OPEN_SHIFT | C::Z_REPORT | C::FN_CLOSE_SHIFT
+        );
+        match self.tables.number(NO_PRINT) {
+            0 => true,
+            3 => !report,
+            _ => false,
+        }
     }
 
     /// Carries out a command. When a document comes of it, it stands in the FN when this returns.
@@ -288,7 +302,7 @@ impl Device {
         }
         let no_paper = matches!(self.paper, Paper::Absent | Paper::RanOut);
         let needs_none = matches!(command, CommandCode::CANCEL_RECEIPT | CommandCode::BUFFER_Z_REPORT);
-        if rule.prints && no_paper && self.prints_documents() && !needs_none {
+        if rule.prints && no_paper && self.goes_to_printer(command) && !needs_none {
             return Err(ErrorCode::NO_PAPER);
         }
         self.mode_permits(command, rule, now)?;

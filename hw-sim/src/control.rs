@@ -157,10 +157,6 @@ async fn faults(State(rack): State<Arc<Rack>>, Path(serial): Path<String>, bytes
 
 fn check_fault(rack: &Rack, seat: &Seat, spec: &FaultSpec) -> Result<(), Refusal> {
     match &spec.kind {
-        FaultKind::OfdDown { .. } => {
-            let text = "ofd_down: there is no OFD in this simulator yet";
-            Err(Refusal(StatusCode::NOT_IMPLEMENTED, text.to_owned()))
-        }
         FaultKind::Replug { name: Some(name) } => check_port_name(rack, seat, name),
         _ => Ok(()),
     }

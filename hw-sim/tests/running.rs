@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod over_control;
 mod scale;
 mod simulator;
 
@@ -218,12 +219,6 @@ fn senseless_requests() -> Vec<(&'static str, Value, u16, &'static str)> {
     const REPLUG: &str = "/registers/000000000001/replug";
     vec![
         (FIRST, json!({ "kind": "melt" }), 400, "melt"),
-        (
-            FIRST,
-            json!({ "kind": { "ofd_down": { "down": true } } }),
-            501,
-            "no OFD",
-        ),
         (
             FIRST,
             json!({ "kind": { "error": { "code": 300, "when": "before" } } }),

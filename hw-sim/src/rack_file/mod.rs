@@ -10,7 +10,7 @@ mod section;
 pub use generate::{Generated, generate};
 pub use section::Problem;
 
-use crate::faults::{FaultKind, FaultSpec};
+use crate::faults::FaultSpec;
 use crate::fiscal_storage::{CalendarDay, FnConfig, Phase};
 use crate::host::line::tcp_address;
 use crate::host::pty::check_name;
@@ -282,10 +282,6 @@ fn read_faults(s: &mut Section<'_>, problems: &Problems) -> Vec<FaultSpec> {
     let mut faults = Vec::new();
     for (path, value) in s.list("faults") {
         match value.clone().try_into::<FaultSpec>() {
-            Ok(FaultSpec {
-                kind: FaultKind::OfdDown { .. },
-                ..
-            }) => problems.add(path, "ofd_down: there is no OFD in this simulator yet"),
             Ok(fault) => faults.push(fault),
             Err(e) => problems.add(
                 path,

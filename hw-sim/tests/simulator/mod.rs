@@ -55,6 +55,51 @@ pub fn frame(command: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// CRC of v2: begins with FFFF, polynomial 1021, not reflected (`shtrih-m.md` 1.4).
+fn crc(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0xFFFF, |sum, byte| {
+        (0..8).fold(sum ^ u16::from(*byte) << 8, |sum, _| {
+            if sum & 0x8000 == 0 { sum << 1 } else { sum << 1 ^ 0x1021 }
+        })
+    })
+}
+
+/// A frame of v2: marker, then length, number, command and checksum with 8F and 9F stuffed (`shtrih-m.md` 1.4).
+pub fn numbered(number: u16, command: &[u8]) -> Vec<u8> {
+    let mut plain = u16::try_from(command.len() + 2).unwrap().to_le_bytes().to_vec();
+    plain.extend_from_slice(&number.to_le_bytes());
+    plain.extend_from_slice(command);
+    plain.extend_from_slice(&crc(&plain).to_le_bytes());
+    let stuffed = plain.iter().flat_map(|byte| match byte {
+        0x8F => vec![0x9F, 0x81],
+        0x9F => vec![0x9F, 0x83],
+        byte => vec![*byte],
+    });
+    [0x8F].into_iter().chain(stuffed).collect()
+}
+
+/// Number and data of a whole frame of v2, if the bytes behind its marker are one.
+fn read_numbered(stuffed: &[u8]) -> Option<(u16, Vec<u8>)> {
+    let mut plain = Vec::new();
+    let mut rest = stuffed.iter();
+    while let Some(byte) = rest.next() {
+        plain.push(match byte {
+            0x9F => match rest.next()? {
+                0x81 => 0x8F,
+                0x83 => 0x9F,
+                _ => return None,
+            },
+            byte => *byte,
+        });
+    }
+    let (body, sum) = plain.split_at_checked(plain.len().checked_sub(2)?)?;
+    let (length, body_after) = body.split_at_checked(2)?;
+    let whole = usize::from(u16::from_le_bytes(length.try_into().ok()?)) == body_after.len();
+    let (number, data) = body_after.split_at_checked(2)?;
+    let right = whole && crc(body).to_le_bytes() == sum;
+    right.then(|| (u16::from_le_bytes([number[0], number[1]]), data.to_vec()))
+}
+
 /// A running simulator. Dropping it kills the process.
 pub struct Simulator {
     child: Child,
@@ -237,6 +282,8 @@ impl Drop for Simulator {
 pub struct Line {
     write: Box<dyn Write>,
     read: Receiver<u8>,
+    /// A byte that was waited for and not yet read.
+    first: Option<u8>,
 }
 
 impl Line {
@@ -268,7 +315,11 @@ impl Line {
             }
         });
         let write = Box::new(to);
-        Self { write, read }
+        Self {
+            write,
+            read,
+            first: None,
+        }
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
@@ -276,8 +327,9 @@ impl Line {
         self.write.flush().unwrap();
     }
 
-    fn byte(&mut self) -> u8 {
-        self.read.recv_timeout(PATIENCE).expect("a byte from the register")
+    pub fn byte(&mut self) -> u8 {
+        let first = self.first.take();
+        first.unwrap_or_else(|| self.read.recv_timeout(PATIENCE).expect("a byte from the register"))
     }
 
     pub fn expect(&mut self, bytes: &[u8]) {
@@ -285,6 +337,39 @@ impl Line {
             let found = self.byte();
             assert_eq!(found, *expected, "{found:02X} came, not {expected:02X} of {bytes:02X?}");
         }
+    }
+
+    /// Whether a byte comes in this time; it stays to be read.
+    pub fn has_byte_within(&mut self, time: Duration) -> bool {
+        if self.first.is_none() {
+            self.first = self.read.recv_timeout(time).ok();
+        }
+        self.first.is_some()
+    }
+
+    /// Number and data of the next answer on v2, which comes at once and whole.
+    pub fn numbered_answer(&mut self) -> (u16, Vec<u8>) {
+        let (before, number, data) = self.numbered_behind_damage();
+        assert_eq!(before, 0, "bytes in front of an answer");
+        (number, data)
+    }
+
+    /// As [`Line::numbered_answer`], with the number of bytes in front of the frame's marker.
+    pub fn numbered_behind_damage(&mut self) -> (usize, u16, Vec<u8>) {
+        let mut heard = Vec::new();
+        loop {
+            heard.push(self.byte());
+            let begin = heard.iter().rposition(|byte| *byte == 0x8F);
+            if let Some((at, (number, data))) = begin.and_then(|at| Some((at, read_numbered(&heard[at + 1..])?))) {
+                return (at, number, data);
+            }
+        }
+    }
+
+    /// The end, whatever was still on the line before it.
+    pub fn expect_end_after_anything(&mut self) {
+        while let Ok(_rest) = self.read.recv_timeout(PATIENCE) {}
+        self.expect_end();
     }
 
     pub fn expect_end(&mut self) {

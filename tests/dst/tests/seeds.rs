@@ -1,4 +1,5 @@
-//! Stories drawn from seeds: faults of registers, deaths of the process, journal trouble and clock jumps at random.
+//! Stories drawn from seeds, each over a link of its own: faults of registers, deaths of the process, journal trouble and
+//! clock jumps at random.
 //!
 //! Owns: what is drawn, and the print of a story that fails.
 //! Must never: draw from anything but its seed.
@@ -128,7 +129,11 @@ fn mend(draw: &mut Draw, play: &Play) {
 fn story(seed: u64) -> Vec<String> {
     simulate(async {
         let mut draw = Draw(seed);
-        let mut play = Play::begin(&Setting::new(seed, 2)).await;
+        let link = draw.of(&["pty", "tcp"]);
+        let numbered = draw.chance(50);
+        let mut play = Play::begin(&Setting::new(seed, 2).linked(link, numbered)).await;
+        play.world
+            .note(format!("registers on {link}, numbered frames: {numbered}"));
         let mut number = 1;
         for _ in 0..ROUNDS {
             play.lives = 0;

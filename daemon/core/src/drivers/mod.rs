@@ -59,6 +59,9 @@ pub enum DriverError {
         /// Words for people.
         text: String,
     },
+    /// What the register says in one place cannot be true beside what it says in another.
+    #[error("the register contradicts itself: {0}")]
+    Contradiction(String),
     /// This model needs a fact that the driver does not have (a CONFLICT of the reference).
     #[error("{0}")]
     Undecided(String),
@@ -71,6 +74,7 @@ impl DriverError {
         match self {
             Self::Link { code, .. } | Self::Refused { code, .. } | Self::NotNow { code, .. } => *code,
             Self::Nonsense { .. } => Code::RegisterGarbled,
+            Self::Contradiction(_) => Code::RegisterContradicts,
             Self::Undecided(_) => Code::ModelUndecided,
         }
     }
@@ -128,7 +132,8 @@ pub trait Driver: Send {
     /// never with a document open. Returns what was changed, in words.
     ///
     /// # Errors
-    /// [`DriverError`].
+    /// [`DriverError::Contradiction`] when the register's own statements about its registration differ; nothing was
+    /// written then. [`DriverError`].
     async fn prepare(&mut self) -> Result<Vec<String>, DriverError>;
 
     /// Makes one receipt: open, items, tags, close. Once.

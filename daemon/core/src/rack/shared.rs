@@ -353,9 +353,9 @@ impl Shared {
         lock(&self.doubts).remove(fn_number)
     }
 
-    /// Notes what a register is registered for.
-    pub fn registered(&self, register: &RegisterId, registration: &Registration) {
-        lock(&self.registrations).insert(register.clone(), registration.clone());
+    /// Notes what a register is registered for; what was noted before.
+    pub fn registered(&self, register: &RegisterId, registration: &Registration) -> Option<Registration> {
+        lock(&self.registrations).insert(register.clone(), registration.clone())
     }
 
     /// Registrations of a tenant's adopted registers, as last seen.

@@ -168,6 +168,29 @@ pub(super) async fn check_registration(
     Err(SessionEnd::Isolated { retry: None })
 }
 
+/// A registration that differs from the one seen last is news: a re-registration, or a setting that somebody changed.
+pub(super) fn tell_change(shared: &Shared, adoption: &Adoption, before: &Registration, now: &Registration) {
+    let rows = [
+        ("RNM", before.rnm.to_string(), now.rnm.to_string()),
+        ("FFD", before.ffd.as_str().to_owned(), now.ffd.as_str().to_owned()),
+        (
+            "tax systems",
+            before.tax_systems.to_string(),
+            now.tax_systems.to_string(),
+        ),
+        ("work mode", before.work_mode.to_string(), now.work_mode.to_string()),
+    ];
+    let changed: Vec<String> = rows
+        .into_iter()
+        .filter(|(_, was, is)| was != is)
+        .map(|(what, was, is)| format!("{what} was {was} and is {is}"))
+        .collect();
+    if !changed.is_empty() {
+        let event = Event::new(Severity::Warn, "a register's registration changed").register(&adoption.register);
+        shared.tell(event.fn_number(&adoption.fn_number).detail(changed.join(", ")));
+    }
+}
+
 /// Shows who answers here, and in no other slot: a register whose cable was moved stands where it answers now.
 pub(super) fn publish_identity(actor: &SlotActor, identity: &Identity) {
     actor.shared.stands_at(&actor.label, &identity.register);

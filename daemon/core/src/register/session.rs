@@ -7,7 +7,7 @@
 //! Owns: the driver, the locks, and what was read of the device in this session.
 //! Must never: take a job before all of that holds.
 
-use super::admit::{Admitted, admit, check_registration, publish_identity, see};
+use super::admit::{Admitted, admit, check_registration, publish_identity, see, tell_change};
 use super::readiness::{self, Ready, View};
 use super::recovery::LOOK_PAUSE;
 use super::slot::SlotActor;
@@ -151,7 +151,9 @@ impl<'a> Session<'a> {
         let registration = driver.registration().await?;
         let status = driver.status().await?;
         check_registration(actor, &adoption, &registration, &status).await?;
-        shared.registered(&adoption.register, &registration);
+        if let Some(before) = shared.registered(&adoption.register, &registration) {
+            tell_change(&shared, &adoption, &before, &registration);
+        }
         let mark = see(actor, &shared, &identity, &registration, &status).await?;
         let now = Instant::now();
         let mut session = Self {
@@ -174,7 +176,13 @@ impl<'a> Session<'a> {
         session.check_mark(mark).await?;
         // Not before: a register that a doubt left inside a document may refuse to tell.
         session.resource = session.driver.resource().await?;
-        let changed = session.driver.prepare().await?;
+        let changed = match session.driver.prepare().await {
+            Err(DriverError::Contradiction(text)) => {
+                let reason = Reason::new(Code::RegisterContradicts, text);
+                return Err(session.isolate_for_person(reason).await);
+            }
+            prepared => prepared?,
+        };
         for what in changed {
             session.tell(Severity::Info, "a setting of the register was changed", None, &what);
         }

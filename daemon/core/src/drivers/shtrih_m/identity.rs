@@ -8,6 +8,7 @@ use super::ShtrihM;
 use super::conversation::{Conversation, Failed, pick};
 use super::quirks::Quirk;
 use super::refusals::means_unsupported;
+use super::statements::{Stated, ffd_of};
 use crate::domain::device::{Ffd, Identity, Registration};
 use crate::drivers::DriverError;
 use crate::exchange::Care;
@@ -34,7 +35,7 @@ pub(super) struct Facts {
     pub(super) name: String,
     pub(super) quirk: Quirk,
     flags: Option<ModelFlags>,
-    fn_table: u8,
+    pub(super) fn_table: u8,
     ffd_cell: TableCell,
 }
 
@@ -108,7 +109,10 @@ impl ShtrihM {
                 serial: serial(text.as_deref(), &state)?,
             },
             firmware: firmware(&state),
-            fn_number: self.fn_number(&facts).await?,
+            fn_number: {
+                self.fn_number_said = self.fn_number(&facts).await?;
+                self.fn_number_said.clone()
+            },
             model: facts.name,
         })
     }
@@ -134,7 +138,7 @@ impl ShtrihM {
     }
 
     /// A text field without its padding; `None` when the model has no such field or it is empty.
-    async fn text(&mut self, cell: TableCell) -> Result<Option<String>, DriverError> {
+    pub(super) async fn text(&mut self, cell: TableCell) -> Result<Option<String>, DriverError> {
         let value = self.talk.table(cell).await?;
         let text = value.map(|bytes| decode_cp1251(until_nul(&bytes)).trim().to_owned());
         Ok(text.filter(|text| !text.is_empty()))
@@ -158,6 +162,12 @@ impl ShtrihM {
             place: self.long_text(facts.fn_table, 14, 20).await?,
         };
         self.registered = Some((&registration).into());
+        self.stated = Some(Stated {
+            inn: registration.inn.to_string(),
+            rnm: registration.rnm.to_string(),
+            tax_systems: stated.tax_systems,
+            ffd: registration.ffd,
+        });
         if self.rates.is_none() {
             self.read_rates().await?;
         }
@@ -165,14 +175,13 @@ impl ShtrihM {
     }
 
     async fn ffd(&mut self, cell: TableCell) -> Result<Ffd, DriverError> {
-        match self.talk.table_byte(cell).await? {
-            Some(2) => Ok(Ffd::V1_05),
-            Some(3) => Ok(Ffd::V1_1),
-            Some(4) => Ok(Ffd::V1_2),
-            other => Err(DriverError::Undecided(format!(
-                "field {cell} states FFD version {other:?}, which is none that we know"
-            ))),
-        }
+        let number = self.talk.table_byte(cell).await?;
+        number.and_then(ffd_of).ok_or_else(|| {
+            let said = number.map_or_else(|| "nothing".to_owned(), |number| number.to_string());
+            DriverError::Undecided(format!(
+                "field {cell} states {said} as FFD version, which is none that we know"
+            ))
+        })
     }
 
     /// A text whose second half stands in another field when the first is full (3.3).

@@ -13,6 +13,7 @@ mod receipt;
 mod refusals;
 mod settings;
 mod shift;
+mod statements;
 mod status;
 mod tags;
 #[cfg(test)]
@@ -30,8 +31,9 @@ use conversation::Conversation;
 use identity::Facts;
 use kassette_wire::codes::Code;
 use kassette_wire::shtrih::{ErrorCode, FnDocumentKind, Mode, Request, Submode};
-use kassette_wire::value::{FdNumber, LocalTime};
+use kassette_wire::value::{FdNumber, FnNumber, LocalTime};
 use receipt::Registered;
+use statements::Stated;
 use std::time::Duration;
 use tags::Rates;
 
@@ -46,6 +48,10 @@ pub struct ShtrihM {
     rates: Option<Rates>,
     /// What the registration, as it was read last, decides about documents.
     registered: Option<Registered>,
+    /// What FF09 said last, to be held against the register's other statements.
+    stated: Option<Stated>,
+    /// Number of the FN as FF02 gave it last.
+    fn_number_said: Option<FnNumber>,
 }
 
 impl ShtrihM {
@@ -61,6 +67,8 @@ impl ShtrihM {
             facts: None,
             rates: None,
             registered: None,
+            stated: None,
+            fn_number_said: None,
         }
     }
 
@@ -127,6 +135,7 @@ impl Driver for ShtrihM {
     }
 
     async fn prepare(&mut self) -> Result<Vec<String>, DriverError> {
+        self.check_statements().await?;
         self.bring_settings().await
     }
 

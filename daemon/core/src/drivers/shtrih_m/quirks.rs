@@ -22,6 +22,8 @@ pub(super) enum ShiftBy {
 pub(super) struct Quirk {
     pub(super) shift_open: ShiftBy,
     pub(super) shift_close: ShiftBy,
+    /// Whether tags of the registration report are read (FF60) and held against FF09 and the format field.
+    pub(super) registration_tags: bool,
     /// VAT byte of FF46 for 7/107.
     pub(super) vat_7_107: Option<u8>,
     /// VAT bytes of FF46 for 22 % and 22/122, where table 6 does not decide.
@@ -33,6 +35,7 @@ pub(super) struct Quirk {
 struct Default {
     shift_open: ShiftBy,
     shift_close: ShiftBy,
+    registration_tags: bool,
     vat_7_107: Option<u8>,
 }
 
@@ -42,6 +45,7 @@ struct Model {
     name: String,
     shift_open: Option<ShiftBy>,
     shift_close: Option<ShiftBy>,
+    registration_tags: Option<bool>,
     vat_7_107: Option<u8>,
     vat_22: Option<u8>,
     vat_22_calc: Option<u8>,
@@ -67,6 +71,9 @@ impl Quirk {
         Ok(Self {
             shift_open: model.and_then(|m| m.shift_open).unwrap_or(common.shift_open),
             shift_close: model.and_then(|m| m.shift_close).unwrap_or(common.shift_close),
+            registration_tags: model
+                .and_then(|m| m.registration_tags)
+                .unwrap_or(common.registration_tags),
             vat_7_107: model.and_then(|m| m.vat_7_107).or(common.vat_7_107),
             vat_22: model.and_then(|m| m.vat_22.zip(m.vat_22_calc)),
         })

@@ -5,6 +5,7 @@
 
 mod making;
 mod reading;
+mod stating;
 mod turning;
 
 use super::ShtrihM;

@@ -3,7 +3,7 @@
 //! Owns: commands FC, F7, 10, 11, 13, 6B, 26, FE F3, B0; 21 to 23; 1E, 1F, 2D, 2E.
 //! Must never: make a document.
 
-use super::config::LinkKind;
+use super::config::{Ffd, LinkKind};
 use super::device::{Device, Outcome, Paper};
 use super::error_texts::russian;
 use super::exchange::EXCHANGE_TABLE;
@@ -18,14 +18,17 @@ use kassette_wire::shtrih::{
 const FLAGS_WITH_PAPER: u16 = 0x02B2;
 /// Receipt roll and receipt sensor.
 const PAPER_FLAGS: u16 = 0x0082;
-/// Bits of F7 (3.1): 13 cutter, 36 6B, 43 FN, 44 exchange with the OFD through the host, 49 6B extended, 50 extended
-/// answers.
-const MODEL_FLAGS: u64 = 1 << 13 | 1 << 36 | 1 << 43 | 1 << 44 | 1 << 49 | 1 << 50;
-/// Behind the flags, as a Retail-01F of 2018 (captures: LEN 35): font widths, graphics line, digits of INN, RNM, long
-/// RNM and long serial, passwords 0 and 30, no Bluetooth, tax accrual in field 14, commands up to 255 bytes, graphics
-/// 40, 64 and 512 lines, FN table 18, OFD table 19.
+/// Bits of F7 (3.1, the vendor's text): 3 paper sensor and 6 lever of the receipt roll, 13 cutter, 36 6B, 43 FN, 44
+/// exchange with the OFD through the host, 49 6B extended, 50 extended answers.
+const MODEL_FLAGS: u64 = 1 << 3 | 1 << 6 | 1 << 13 | 1 << 36 | 1 << 43 | 1 << 44 | 1 << 49 | 1 << 50;
+/// Bit 48: corrections are opened as receipts are, by 8D with 80 to 83; under FFD 1.2.
+const CORRECTION_AS_RECEIPT: u64 = 1 << 48;
+/// Behind the flags, in the length of a Retail-01F of 2018 (captures: LEN 35): font widths by 26, first line of graphics,
+/// 12 digits of INN, 10 of RNM, no long RNM and no long serial, as command 11 has 48 bytes; passwords 0 and 30, no
+/// Bluetooth, tax accrual in field 14, commands up to 255 bytes, graphics of 40 bytes, none of 512, FN table 18, OFD
+/// table 19.
 const MODEL_TAIL: [u8; 25] = [
-    12, 24, 1, 12, 20, 20, 16, 0, 0, 0, 0, 30, 0, 0, 0, 0, 14, 255, 0, 40, 64, 0, 2, 18, 19,
+    0, 0, 1, 12, 10, 0, 0, 0, 0, 0, 0, 30, 0, 0, 0, 0, 14, 255, 0, 40, 0, 0, 0, 18, 19,
 ];
 /// Flags of three recorded cash-core models, without those that switches set (28, 34).
 const CASH_CORE_FLAGS: u64 = 0x0002_283F_F7C0_0008 & !(1 << 28 | 1 << 34);
@@ -104,11 +107,13 @@ impl Device {
         }
     }
 
-    /// Bits of F7 with those that switches set: 28 v2, 34 print result.
+    /// Bits of F7 with those that switches and the format set: 28 v2, 34 print result, 48 corrections.
     fn model_flags(&self) -> ModelFlags {
         let switches = &self.config.switches;
         let flags = if switches.cash_core {
             CASH_CORE_FLAGS
+        } else if self.config.ffd == Ffd::V12 {
+            MODEL_FLAGS | CORRECTION_AS_RECEIPT
         } else {
             MODEL_FLAGS
         };

@@ -73,7 +73,8 @@ def compare_key(job_key, wanted, there, say):
     return set()
 
 
-def compare_identity(job, row, ffd, there, say):
+def compare_identity(job, row, registered, there, say):
+    ffd = registered.get(1209, expected.FFD_1_2)
     wanted = {1018: job["inn"], 1040: row["fd"], 1041: row["fn"], 1209: ffd}
     for tag, one in wanted.items():
         if there.get(tag) != [one]:
@@ -83,14 +84,22 @@ def compare_identity(job, row, ffd, there, say):
         say(f"tag 1077 is {sign.hex()}, the fiscal sign is {row['fp']}")
 
 
-def compare_document(job, row, ffd, say):
+def compare_registered(registered, wanted, there, say):
+    """What the register repeats of its registration must be what the registration says."""
+    for tag in expected.OF_REGISTRATION & set(there) - set(wanted):
+        if registered and there[tag] != [registered.get(tag)]:
+            say(f"tag {tag} is {there[tag]}, the registration says {registered.get(tag)!r}")
+
+
+def compare_document(job, row, registered, say):
     code, pairs = tlv.document(bytes.fromhex(row["tlv"]))
     if code != row["kind"]:
         say(f"the document says code {code}, its line {row['kind']}")
     there = tags_of(pairs)
-    wanted, items = expected.receipt(job["receipt"], ffd)
+    wanted, items = expected.receipt(job["receipt"], registered.get(1209, expected.FFD_1_2))
     key_tags = compare_key(job["job_key"], wanted, there, say)
-    compare_identity(job, row, ffd, there, say)
+    compare_identity(job, row, registered, there, say)
+    compare_registered(registered, wanted, there, say)
     if (row["fn"], row["fd"], row["fp"]) != (job["fn"], job["fd"], job["fp"]):
         say(f"reported were {job['fn']}/{job['fd']}/{job['fp']}")
     for tag, one in wanted.items():
@@ -115,19 +124,18 @@ def keys_in(row):
     return set(there.get(1192, []) + inner)
 
 
-def formats(rows):
-    """The format of each FN's documents, as tag 1209 of its last registration says."""
+def registrations(rows):
+    """The tags of each FN's last registration."""
     found = {}
     for row in sorted(rows, key=lambda row: row["fd"]):
         if row["kind"] in REGISTRATION_KINDS:
-            _, pairs = tlv.document(bytes.fromhex(row["tlv"]))
-            found[row["fn"]] = dict(pairs)[1209]
+            found[row["fn"]] = dict(tlv.document(bytes.fromhex(row["tlv"]))[1])
     return found
 
 
 def compare_all(jobs, rows, say):
     """Every job with its document; how many were compared."""
-    registered = formats(rows)
+    registered = registrations(rows)
     receipts = [row for row in rows if row["kind"] in RECEIPT_KINDS]
     keys = [(row, keys_in(row)) for row in receipts]
     explained = set()
@@ -143,8 +151,8 @@ def compare_all(jobs, rows, say):
         for row in own:
             explained.add((row["fn"], row["fd"]))
             try:
-                ffd = registered.get(row["fn"], expected.FFD_1_2)
-                compare_document(job, row, ffd, lambda text, job=job, row=row: say(job, row, text))
+                of_fn = registered.get(row["fn"], {})
+                compare_document(job, row, of_fn, lambda text, job=job, row=row: say(job, row, text))
             except (tlv.Damaged, expected.Unreadable) as why:
                 say(job, row, str(why))
             compared += 1

@@ -87,6 +87,8 @@ ADDED = {
     1187: "settlement place of the registration",
     1209: "format of the document",
 }
+# Of these, what a receipt repeats from the registration unless it states its own (fn-ffd-ofd C.7).
+OF_REGISTRATION = {1009, 1018, 1036, 1037, 1048, 1060, 1108, 1117, 1187}
 ADDED_ITEM = {1200: "computed VAT of the item"}
 
 # Share of a rate in a gross sum, as (numerator, denominator); the rates by tag 1199 (fn-ffd-ofd C.5).

@@ -17,18 +17,15 @@ import sys
 
 import compare
 import receipts_2020
-import tlv
+
+# Tag 1209.
+FORMATS = {2: "1.05", 3: "1.1", 4: "1.2"}
 
 
 def registered_for(inn, rows):
-    """The documents of the FNs whose registration names this taxpayer."""
-    own = set()
-    for row in rows:
-        if row["kind"] in compare.REGISTRATION_KINDS:
-            _, pairs = tlv.document(bytes.fromhex(row["tlv"]))
-            if dict(pairs).get(1018) == inn:
-                own.add(row["fn"])
-    return [row for row in rows if row["fn"] in own]
+    """The documents of the FNs whose registration names this taxpayer, and the formats of those."""
+    own = {fn: tags for fn, tags in compare.registrations(rows).items() if tags.get(1018) == inn}
+    return [row for row in rows if row["fn"] in own], sorted({FORMATS[tags[1209]] for tags in own.values()})
 
 
 def job(answer, line, inn):
@@ -108,20 +105,15 @@ def main():
     receipts = compare.lines(arguments.receipts)
     answers, counts = read_report(arguments.report, say)
     jobs, refused = judge(receipts, answers, arguments.inn, say)
-    rows = registered_for(arguments.inn, compare.lines(arguments.ledger))
-    formats = compare.formats(rows)
+    rows, formats = registered_for(arguments.inn, compare.lines(arguments.ledger))
     compared = compare.compare_all(jobs, rows, of_document)
     if counts is None or (counts["accepted"], counts["refused"]) != (len(jobs), sum(refused.values())):
         say(f"the report counts {counts}, there are {len(jobs)} jobs and {sum(refused.values())} true refusals")
-    made = {"ffd": "+".join(sorted({expected_name(one) for one in formats.values()})), "lines": len(receipts),
+    made = {"ffd": "+".join(formats), "lines": len(receipts),
             "accepted": len(jobs), "compared": compared, "refused": sum(refused.values()),
             "refused_by": dict(sorted(refused.items())), "differences": differences}
     print(json.dumps(made))
     return 1 if differences else 0
-
-
-def expected_name(value):
-    return {2: "1.05", 3: "1.1", 4: "1.2"}.get(value, str(value))
 
 
 if __name__ == "__main__":

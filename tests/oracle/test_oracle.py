@@ -203,6 +203,13 @@ class Importing(unittest.TestCase):
         self.assertIn("tag 1209 is [4], it must be 2", found)
         self.assertIn("item 0: tag 2108 = [0] was not asked for", found)
 
+    def test_an_address_that_the_registration_does_not_have_is_seen(self):
+        body = tag(1209, b"\x04") + text(1018, "7704358518  ") + text(1187, "https://a.example.org")
+        registered = {"fn": "9999078900000001", "fd": 1, "fp": 1, "kind": 1, "tlv": tag(1, body).hex()}
+        self.assertEqual(differences([job()], [registered, document(extra=text(1187, "https://a.example.org"))]), [])
+        found = differences([job()], [registered, document(extra=text(1187, "https://b.example.org"))])
+        self.assertIn("the registration says 'https://a.example.org'", found[0])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -59,8 +59,8 @@ fn import_help() -> String {
          The file is read twice: a line that is no receipt is told with its number before anything is submitted. The \
          key of a line is SERIES-DIGEST-N: the digest of its text, and its number among equal lines. So the same command \
          may be repeated after whatever broke it off, lines may be added or moved, and no line becomes a second \
-         document. A line that is to be sold once more needs another --series. A line that was changed is another \
-         sale.\n\n\
+         document. A changed line is another sale, and so is a line under another --series: to try again what was refused \
+         by a register or expired, put those lines alone into a file of their own and give it another series.\n\n\
          Refused lines are printed with line, key, place, rule and text, then the counts by rule. With --json every line \
          of the file is one JSON line {{\"line\", \"key\", and \"job\", \"state\", \"document\" or \"refused\"}}, and the \
          last is {{\"lines\", \"accepted\", \"existing\", \"refused\", \"refused_by\", \"rules_broken\", \"states\", \

@@ -10,6 +10,7 @@ use crate::failure::{Failure, TRY_LATER, exit_of};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, FuturesUnordered};
+use kassette_api::codes::Code;
 use kassette_api::status::ErrorDetails;
 use kassette_api::v1;
 use kassette_api::v1::JobState;
@@ -274,16 +275,24 @@ impl UnderWay {
             Some(Answer::Error(status)) => {
                 let details = ErrorDetails::from_rpc_status(&status);
                 let details = details.ok_or_else(|| Status::aborted("an answer without our code"))?;
-                if exit_of(details.code) == TRY_LATER {
-                    let pause = details.retry_after.unwrap_or(PAUSE.0).clamp(PAUSE.0, PAUSE.1);
-                    self.again_at = Instant::now() + pause;
-                    self.again.push_back(line);
-                } else {
-                    self.last_taken = Instant::now();
-                    report.take(&line, Outcome::Refused(Refusal::of_error(details)))?;
-                }
+                self.refused(line, details, report)?;
             }
             None => return Err(Status::aborted("an answer that says nothing").into()),
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, line: Line, details: ErrorDetails, report: &mut Report) -> Result<(), Stop> {
+        if is_about_the_receipt(details.code) {
+            self.last_taken = Instant::now();
+            report.take(&line, Outcome::Refused(Refusal::of_error(details)))?;
+        } else if exit_of(details.code) == TRY_LATER {
+            let pause = details.retry_after.unwrap_or(PAUSE.0).clamp(PAUSE.0, PAUSE.1);
+            self.again_at = Instant::now() + pause;
+            self.again.push_back(line);
+        } else {
+            // Every other line would be answered the same.
+            return Err(details.to_status().into());
         }
         Ok(())
     }
@@ -296,6 +305,19 @@ impl UnderWay {
             (line, ended.map(|job| (job, existing)))
         }));
     }
+}
+
+/// Whether an error is the verdict on one receipt, and the next line may have another.
+const fn is_about_the_receipt(code: Code) -> bool {
+    matches!(
+        code,
+        Code::ReceiptInvalid
+            | Code::ReceiptTooLarge
+            | Code::ReceiptNotServedYet
+            | Code::NoRegistrationCovers
+            | Code::FfdUnsupported
+            | Code::KeyConflict
+    )
 }
 
 /// The job at its end, or as it stands at the moment given.
@@ -323,4 +345,30 @@ const fn has_ended(state: JobState) -> bool {
         state,
         JobState::Completed | JobState::Refused | JobState::Cancelled | JobState::Expired
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_verdict_on_the_receipt_lets_an_import_go_on() {
+        for code in [
+            Code::ReceiptInvalid,
+            Code::ReceiptNotServedYet,
+            Code::NoRegistrationCovers,
+            Code::KeyConflict,
+        ] {
+            assert!(is_about_the_receipt(code), "{code}");
+        }
+        for code in [
+            Code::TenantUnknown,
+            Code::RoleMissing,
+            Code::LabelsInvalid,
+            Code::QueueFull,
+            Code::InternalFault,
+        ] {
+            assert!(!is_about_the_receipt(code), "{code}");
+        }
+    }
 }

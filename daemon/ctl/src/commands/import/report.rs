@@ -264,8 +264,8 @@ impl Report {
             text += "nothing was stored\n";
         }
         let unanswered = counts.lines.saturating_sub(counts.accepted + counts.refused);
-        if !counts.complete && unanswered > 0 {
-            text += &format!("{unanswered} have no answer yet; the same command goes on where it stopped\n");
+        if unanswered > 0 {
+            text += &format!("{unanswered} have no answer yet; repeat the command as it was\n");
         }
         text
     }

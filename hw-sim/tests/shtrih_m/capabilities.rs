@@ -8,15 +8,18 @@ fn flags(bench: &mut Bench) -> u64 {
     u64::from_le_bytes(answer[2..10].try_into().unwrap())
 }
 
+/// Whether the register does what a bit is about.
+type Does = fn(&mut Bench) -> bool;
+
 /// Whether a bit is set, and whether the register behaves so.
-fn promised(config: &Config, bit: u32, does: fn(&mut Bench) -> bool) -> (bool, bool) {
+fn promised(config: &Config, bit: u32, does: Does) -> (bool, bool) {
     let mut bench = Bench::in_shift(config.clone());
     (flags(&mut bench) >> bit & 1 == 1, does(&mut bench))
 }
 
 #[test]
 fn every_capability_bit_says_what_the_register_does() {
-    let bits: [(u32, fn(&mut Bench) -> bool); 12] = [
+    let bits: [(u32, Does); 12] = [
         // Non-fiscal documents.
         (22, |bench| bench.error("E2 1E 00 00 00") != 0x37),
         (34, |bench| bench.command("10", &[]).len() == 17),

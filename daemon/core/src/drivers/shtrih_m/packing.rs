@@ -29,19 +29,32 @@ pub(super) enum Unpackable {
     Value(TlvError),
 }
 
-/// TLV that stay together: one, or all of a tag that repeats.
+/// TLV that stay together: one, or those of a tag that repeats, as far as one command holds them.
 struct Unit {
     tags: Vec<Tag>,
     bytes: Vec<u8>,
+    /// The unit before this one that has the same tag: it may not stand in a later command.
+    behind: Option<usize>,
+}
+
+/// What the search needs of a unit.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    size: usize,
+    behind: Option<usize>,
 }
 
 /// Joins TLV into the fewest commands. The commands stand in the order of their first tags, and the tags of a command
 /// in the order given.
 pub(super) fn packed(tags: &[Tlv]) -> Result<Vec<Pack>, Unpackable> {
     let units = units(tags)?;
-    let sizes: Vec<usize> = units.iter().map(|unit| unit.bytes.len()).collect();
+    let piece = |unit: &Unit| Piece {
+        size: unit.bytes.len(),
+        behind: unit.behind,
+    };
+    let pieces: Vec<Piece> = units.iter().map(piece).collect();
     let mut packs = vec![Pack::default(); units.len()];
-    for (unit, place) in units.into_iter().zip(places(&sizes)) {
+    for (unit, place) in units.into_iter().zip(places(&pieces)) {
         packs[place].tags.extend(unit.tags);
         packs[place].bytes.extend(unit.bytes);
     }
@@ -57,17 +70,16 @@ fn units(tags: &[Tlv]) -> Result<Vec<Unit>, Unpackable> {
         if bytes.len() > TLV_MAX {
             return Err(Unpackable::Long(tlv.tag));
         }
-        let same = units
-            .iter_mut()
-            .rfind(|unit| unit.tags.contains(&tlv.tag) && unit.bytes.len() + bytes.len() <= TLV_MAX);
-        match same {
-            Some(unit) => {
+        let behind = units.iter().rposition(|unit| unit.tags.contains(&tlv.tag));
+        match behind.and_then(|at| units.get_mut(at)) {
+            Some(unit) if unit.bytes.len() + bytes.len() <= TLV_MAX => {
                 unit.tags.push(tlv.tag);
                 unit.bytes.extend(bytes);
             }
-            None => units.push(Unit {
+            _ => units.push(Unit {
                 tags: vec![tlv.tag],
                 bytes,
+                behind,
             }),
         }
     }
@@ -76,15 +88,15 @@ fn units(tags: &[Tlv]) -> Result<Vec<Unit>, Unpackable> {
 
 /// The command of each unit, numbered by first use. First fit in the given order is tried first; where it needs more
 /// commands than the bytes alone ask for, a bounded search looks for fewer.
-fn places(sizes: &[usize]) -> Vec<usize> {
-    let least = sizes.iter().sum::<usize>().div_ceil(TLV_MAX);
-    let mut best = first_fit(sizes);
+fn places(pieces: &[Piece]) -> Vec<usize> {
+    let least = pieces.iter().map(|piece| piece.size).sum::<usize>().div_ceil(TLV_MAX);
+    let mut best = first_fit(pieces);
     let mut tries = TRIES_MAX;
     while count(&best) > least {
         let mut search = Search {
-            sizes,
+            pieces,
             room: vec![TLV_MAX; count(&best) - 1],
-            places: Vec::with_capacity(sizes.len()),
+            places: Vec::with_capacity(pieces.len()),
             tries,
         };
         if !search.place() {
@@ -100,49 +112,56 @@ fn count(places: &[usize]) -> usize {
     places.iter().max().map_or(0, |last| last + 1)
 }
 
-fn first_fit(sizes: &[usize]) -> Vec<usize> {
+/// The first command that a piece may stand in: that of the piece it stands behind.
+fn first_place(piece: Piece, places: &[usize]) -> usize {
+    piece.behind.and_then(|at| places.get(at).copied()).unwrap_or(0)
+}
+
+fn first_fit(pieces: &[Piece]) -> Vec<usize> {
     let mut room: Vec<usize> = Vec::new();
-    let mut places = Vec::with_capacity(sizes.len());
-    for &size in sizes {
-        let place = room.iter().position(|left| *left >= size).unwrap_or_else(|| {
+    let mut places = Vec::with_capacity(pieces.len());
+    for &piece in pieces {
+        let from = first_place(piece, &places);
+        let fitting = (from..room.len()).find(|&at| room[at] >= piece.size);
+        let place = fitting.unwrap_or_else(|| {
             room.push(TLV_MAX);
             room.len() - 1
         });
-        room[place] -= size;
+        room[place] -= piece.size;
         places.push(place);
     }
     places
 }
 
-/// Puts the units one after another into a given number of commands, going back where one does not fit.
+/// Puts the pieces one after another into a given number of commands, going back where one does not fit.
 struct Search<'a> {
-    sizes: &'a [usize],
+    pieces: &'a [Piece],
     room: Vec<usize>,
     places: Vec<usize>,
     tries: usize,
 }
 
 impl Search<'_> {
-    /// Whether all units fit. An empty command is as good as any other empty one: only the first of them is tried, which
+    /// Whether all pieces fit. An empty command is as good as any other empty one: only the first of them is tried, which
     /// also numbers the commands by first use.
     fn place(&mut self) -> bool {
-        let Some(&size) = self.sizes.get(self.places.len()) else {
+        let Some(&piece) = self.pieces.get(self.places.len()) else {
             return true;
         };
-        for at in 0..self.room.len() {
+        for at in first_place(piece, &self.places)..self.room.len() {
             if self.tries == 0 {
                 return false;
             }
             self.tries -= 1;
             let untouched = self.room[at] == TLV_MAX;
-            if self.room[at] >= size {
-                self.room[at] -= size;
+            if self.room[at] >= piece.size {
+                self.room[at] -= piece.size;
                 self.places.push(at);
                 if self.place() {
                     return true;
                 }
                 self.places.pop();
-                self.room[at] += size;
+                self.room[at] += piece.size;
             }
             if untouched {
                 break;
@@ -158,6 +177,14 @@ mod tests {
 
     fn tag(number: u16, length: usize) -> Tlv {
         Tlv::bytes(Tag(number), vec![b'x'; length - 4])
+    }
+
+    fn pieces(sizes: &[usize]) -> Vec<Piece> {
+        let piece = |size: &usize| Piece {
+            size: *size,
+            behind: None,
+        };
+        sizes.iter().map(piece).collect()
     }
 
     fn sizes(tags: &[Tlv]) -> Vec<usize> {
@@ -180,7 +207,7 @@ mod tests {
     /// First fit needs three commands here: 100 + 60 + 80, 129 + 69, 60. Two do: 100 + 80 + 69, 60 + 129 + 60.
     #[test]
     fn where_first_fit_wastes_a_command_the_search_finds_the_better_packing() {
-        let hard = [100, 60, 129, 80, 69, 60];
+        let hard = pieces(&[100, 60, 129, 80, 69, 60]);
         assert_eq!(count(&first_fit(&hard)), 3);
         assert_eq!(count(&places(&hard)), 2);
     }
@@ -196,6 +223,24 @@ mod tests {
         assert_eq!(packs[1].tags, [Tag(1187)]);
     }
 
+    #[test]
+    fn tags_that_repeat_beyond_one_command_keep_their_order_too() {
+        let one = |mark: u8, length: usize| Tlv::bytes(Tag(1260), vec![mark; length - 4]);
+        for sizes in [
+            [100, 200, 60, 40],
+            [200, 100, 200, 49],
+            [249, 20, 249, 20],
+            [130, 130, 119, 119],
+        ] {
+            let mut tags = vec![tag(1191, 68)];
+            tags.extend((1..).zip(sizes).map(|(mark, size)| one(mark, size)));
+            let bytes: Vec<u8> = packed(&tags).unwrap().into_iter().flat_map(|pack| pack.bytes).collect();
+            let list = kassette_wire::ffd::TlvList::decode(&bytes).unwrap();
+            let marks: Vec<u8> = list.all(Tag(1260)).map(|tlv| tlv.value[0]).collect();
+            assert_eq!(marks, [1, 2, 3, 4], "{sizes:?}");
+        }
+    }
+
     /// Small sets against every way of placing them.
     #[test]
     fn no_packing_of_a_small_set_has_fewer_commands() {
@@ -207,7 +252,7 @@ mod tests {
                     5 + (state >> 16) as usize % 200
                 })
                 .collect();
-            assert_eq!(count(&places(&sizes)), fewest(&sizes), "{sizes:?}");
+            assert_eq!(count(&places(&pieces(&sizes))), fewest(&sizes), "{sizes:?}");
         }
     }
 

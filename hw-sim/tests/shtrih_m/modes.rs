@@ -266,6 +266,21 @@ fn tables_have_sizes_limits_and_fields_that_nobody_writes() {
 }
 
 #[test]
+fn a_report_that_the_fn_refused_stays_begun_with_its_tags() {
+    let mut bench = Bench::new(config());
+    assert_eq!(bench.ask("FF 41 1E 00 00 00"), "FF 41 00");
+    assert_eq!(error_of(&bench.exchange(&document_tag(1021, b"Ivanova"))), 0);
+    bench.fault(FaultKind::ClockSkew { seconds: -600 }, Trigger::Now);
+    assert_eq!(bench.error("E0 1E 00 00 00"), 0x07);
+    assert_eq!(bench.command("FF 01", &[])[4..6], [0x02, 1]);
+    bench.fault(FaultKind::ClockSkew { seconds: 600 }, Trigger::Now);
+    bench.ask("E0 1E 00 00 00");
+    let fd = bench.last_fd();
+    assert_eq!(text(&bench.read_document(fd), 1021).as_deref(), Some("Ivanova"));
+    assert_eq!(bench.command("FF 01", &[])[4], 0);
+}
+
+#[test]
 fn a_line_is_no_document_that_skipping_counts() {
     let mut bench = Bench::in_shift(config());
     bench.ask("1E 1E 00 00 00 11 01 00 07 01");

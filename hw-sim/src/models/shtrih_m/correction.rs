@@ -73,7 +73,6 @@ impl Device {
             cashier: &cashier,
         });
         let formed = self.form(Kind::Correction, body, now)?;
-        self.begun = None;
         self.count_receipt(&receipt, &payment, 0);
         self.start_printing(None, now);
         Ok(Answer::Correction(CorrectionDone {

@@ -386,6 +386,9 @@ impl Device {
         };
         let formed = self.storage.form(&draft, now).map_err(ErrorCode)?;
         self.made = Some(formed.fd);
+        if self.begun.as_ref().is_some_and(|begun| begun.kind == kind) {
+            self.begun = None;
+        }
         Ok(formed)
     }
 

@@ -168,7 +168,6 @@ impl Device {
             (None, _) => {}
         }
         let formed = self.form(kind, body, now)?;
-        self.begun = None;
         self.memory.registered = Some(Registered {
             ffd: config.ffd,
             inn: config.inn.clone(),

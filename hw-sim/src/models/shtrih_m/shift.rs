@@ -97,11 +97,12 @@ impl Device {
         Ok(Answer::Done)
     }
 
-    /// The document that was begun, if it is of this kind; a begun document of another kind is in the way.
-    pub(super) fn begun_tags(&mut self, kind: Kind) -> Result<Vec<u8>, ErrorCode> {
+    /// Tags of the document that was begun, if it is of this kind; a begun document of another kind is in the way. It
+    /// stays begun until it is made or cancelled.
+    pub(super) fn begun_tags(&self, kind: Kind) -> Result<Vec<u8>, ErrorCode> {
         match &self.begun {
             Some(begun) if begun.kind != kind => Err(ErrorCode(code::STATE)),
-            _ => Ok(self.begun.take().map(|b| b.tags).unwrap_or_default()),
+            begun => Ok(begun.as_ref().map(|b| b.tags.clone()).unwrap_or_default()),
         }
     }
 

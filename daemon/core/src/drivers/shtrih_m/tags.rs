@@ -174,9 +174,18 @@ pub(super) fn gaps(receipt: &Receipt) -> Result<(), Cannot> {
         .map_or(Ok(()), |tag| Err(not_yet(tag)))
 }
 
+/// Whether one FF4D may bring several TLV. The text says "TLV(s)" of FF0C and "TLV" of FF4D (`shtrih-m` 3.5); captures hold
+/// no FF4D with two. Unverified.
+const ITEM_TAGS_JOINED: bool = true;
+
 /// Tags of an item, for FF4D.
 pub(super) fn item_tags(item: &Item, ffd: Ffd) -> Result<Vec<Pack>, Cannot> {
-    pack(&content::item_tags(item, ffd).map_err(no_content)?)
+    let tags = content::item_tags(item, ffd).map_err(no_content)?;
+    if ITEM_TAGS_JOINED {
+        return pack(&tags);
+    }
+    let each = tags.iter().map(|tag| pack(std::slice::from_ref(tag)));
+    Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// Tags of the document, for FF0C: the job key first, so that every packed command order begins with it.

@@ -5,256 +5,37 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use async_trait::async_trait;
-use kassette_core::domain::attempt::{About, KeyPlace, Made, ReceiptOrder};
+mod one_register;
+
+use kassette_core::domain::attempt::{About, Made, ReceiptOrder};
 use kassette_core::domain::device::{Activity, Ffd};
-use kassette_core::domain::plan::LinkChoice;
-use kassette_core::drivers::{DocumentRead, Driver, connect};
-use kassette_core::exchange::DriverTiming;
-use kassette_core::parts::{FaultPoints, NoFaults, Port};
-use kassette_hw_sim::chance::Chance;
-use kassette_hw_sim::faults::{FaultKind, FaultSpec, Trigger, When};
-use kassette_hw_sim::fiscal_storage::ledger::MemoryShelf;
-use kassette_hw_sim::fiscal_storage::{CalendarDay, FnConfig, Phase};
-use kassette_hw_sim::host::memory::{MemoryBench, MemoryLink, MemoryPort};
-use kassette_hw_sim::models::shtrih_m::{Config, LinkKind, Register, Registration, Timing};
-use kassette_hw_sim::moment::Moment;
-use kassette_hw_sim::switches::{Switches, Vat22};
-use kassette_receipts::job_key::{Generation, JobKey, Parts, Sequence, SubmissionHash};
-use kassette_receipts::model::{Buyer, Cashier, Item, Payments, Receipt};
+use kassette_core::drivers::{DocumentRead, Driver};
+use kassette_hw_sim::faults::{FaultKind, When};
+use kassette_hw_sim::models::shtrih_m::LinkKind;
+use kassette_receipts::model::{Buyer, Cashier};
 use kassette_wire::ffd::Tag;
-use kassette_wire::value::{FdNumber, Kopecks, LocalTime, Quantity, Vendor};
-use std::sync::Arc;
+use kassette_wire::value::{FdNumber, LocalTime};
+use one_register::{SERIAL, World, beside, idle, item, key, kopecks, ready, receipt};
 use std::time::Duration;
 use tokio::time::Instant;
-
-const SERIAL: &str = "0012345678901234";
-const SEED: u64 = 7;
-/// 22.11.2026 12:30:00 in Moscow.
-const START_MS: i64 = 1_795_339_800_000;
-
-struct Wire(MemoryPort, bool);
-
-#[async_trait]
-impl Port for Wire {
-    async fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        Ok(self.0.read(buffer).await)
-    }
-
-    async fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.0.write(bytes).await.map_err(std::io::Error::other)
-    }
-
-    async fn discard(&mut self) -> std::io::Result<()> {
-        self.0.discard();
-        Ok(())
-    }
-
-    async fn set_baud(&mut self, _baud: u32) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn shared_medium(&self) -> bool {
-        self.1
-    }
-}
-
-fn config(link: LinkKind) -> Config {
-    Config {
-        model: "РИТЕЙЛ-01Ф".to_owned(),
-        model_code: 22,
-        serial: SERIAL.to_owned(),
-        inn: "7704358518".to_owned(),
-        rnm: "0000000001002569".to_owned(),
-        ffd: kassette_hw_sim::models::shtrih_m::Ffd::V12,
-        fn_unit: FnConfig {
-            number: "9999078900001234".to_owned(),
-            phase: Phase::Fiscal,
-            documents_left: 250_000,
-            expiry: CalendarDay::try_from("2027-11-22".to_owned()).unwrap(),
-        },
-        registration: Registration::default(),
-        timing: Timing::Realistic,
-        link,
-        switches: Switches {
-            vat_22: Some(Vat22::Rows11And12),
-            ..Switches::default()
-        },
-        clock_skew_seconds: 0,
-    }
-}
-
-struct World {
-    bench: MemoryBench,
-    network: bool,
-}
-
-impl World {
-    fn new(link: LinkKind) -> Self {
-        println!("seed {SEED}");
-        let origin = Instant::now();
-        let clock = move || {
-            let elapsed = origin.elapsed();
-            Moment {
-                elapsed,
-                unix_ms: START_MS + i64::try_from(elapsed.as_millis()).unwrap(),
-            }
-        };
-        let bench = MemoryBench::new(Arc::new(clock));
-        let register = Register::new(
-            config(link),
-            Box::new(MemoryShelf::new()),
-            Chance::from_seed(SEED),
-            bench.now(),
-        );
-        let network = link == LinkKind::Tcp;
-        let kind = if network {
-            MemoryLink::Network
-        } else {
-            MemoryLink::Serial
-        };
-        bench.seat(SERIAL, "port", kind, Box::new(register.unwrap())).unwrap();
-        Self { bench, network }
-    }
-
-    fn driver(&self) -> Box<dyn Driver> {
-        let ports = self.bench.ports();
-        let (name, generation) = ports.iter().next().expect("the register is plugged in");
-        let port = self.bench.open(name, *generation).unwrap();
-        let port = Box::new(Wire(port, self.network));
-        connect(
-            Vendor::ShtrihM,
-            port,
-            FaultPoints::new(Arc::new(NoFaults)),
-            DriverTiming::default(),
-            LinkChoice::Auto,
-        )
-    }
-
-    fn fault(&self, kind: FaultKind, code: &str) {
-        let trigger = Trigger::Command {
-            code: code.to_owned(),
-            nth: 1,
-        };
-        self.bench.fault(SERIAL, FaultSpec { kind, trigger }).unwrap();
-    }
-
-    fn last_fd(&self) -> u32 {
-        self.bench.observe(SERIAL).unwrap().device.last_fd
-    }
-}
-
-/// Runs a program beside the devices.
-async fn beside<T>(world: &World, program: impl Future<Output = T>) -> T {
-    tokio::select! {
-        biased;
-        done = program => done,
-        () = world.bench.run() => unreachable!("the bench never ends"),
-    }
-}
-
-/// Adopted, prepared, shift open.
-async fn ready(world: &World) -> Box<dyn Driver> {
-    let mut driver = world.driver();
-    driver.barrier().await.unwrap();
-    driver.identify().await.unwrap();
-    driver.registration().await.unwrap();
-    driver.prepare().await.unwrap();
-    let made = driver.open_shift().await;
-    assert!(matches!(made, Made::Good(_)), "{made:?}");
-    idle(driver.as_mut()).await;
-    driver
-}
-
-async fn idle(driver: &mut dyn Driver) {
-    while driver.status().await.unwrap().activity == Activity::Busy {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-fn kopecks(sum: u64) -> Kopecks {
-    Kopecks::new(sum).unwrap()
-}
-
-fn key() -> JobKey {
-    JobKey::new(Parts {
-        rack: "AB".parse().unwrap(),
-        generation: Generation::new(7).unwrap(),
-        sequence: Sequence::new(42).unwrap(),
-        hash: SubmissionHash::of("client", "7704358518", "order-1"),
-    })
-}
-
-fn item(name: &str, price: u64, quantity: &str, rate: u32) -> Item {
-    let quantity: Quantity = quantity.parse().unwrap();
-    Item {
-        name: name.to_owned(),
-        price: kopecks(price),
-        quantity,
-        amount: quantity.cost(kopecks(price)).unwrap(),
-        measure: Some(0),
-        measure_text: None,
-        vat_rate: Some(rate),
-        vat_per_unit: None,
-        vat_amount: None,
-        method: Some(4),
-        subject: Some(1),
-        agent: None,
-        supplier: None,
-        additional_attribute: None,
-        excise: None,
-        country: None,
-        customs_declaration: None,
-        goods_code_bytes: None,
-        goods_code: None,
-        marking: None,
-        industry: vec![],
-    }
-}
 
 fn order(sign: u32) -> ReceiptOrder {
     let mut weighed = item("Сыр \"Российский\"", 6_396, "2.675", 2);
     weighed.measure = Some(11);
     weighed.additional_attribute = Some("без сахара".to_owned());
-    let items = vec![item("Чай №5", 12_200, "1", 11), weighed];
-    let total = kopecks(items.iter().map(|item| item.amount.get()).sum());
-    let receipt = Receipt {
-        sign,
-        tax_system: Some(1),
-        items,
-        total,
-        payments: Payments {
-            electronic: total,
-            ..Payments::default()
-        },
-        non_cash: vec![],
-        vat_totals: vec![],
-        internet: Some(true),
-        cashier: Some(Cashier {
-            name: "Кассир Иванова".to_owned(),
-            inn: Some("500100732259".parse().unwrap()),
-        }),
-        address: None,
-        place: Some("https://shop.example".to_owned()),
-        tax_site: None,
-        sender_email: None,
-        machine_number: None,
-        agent: None,
-        additional_attribute: None,
-        user_attribute: None,
-        industry: vec![],
-        operational: None,
-        correction: None,
-        buyer: Some(Buyer {
-            contact: Some("a@example.org".to_owned()),
-            ..Buyer::default()
-        }),
-    };
-    ReceiptOrder {
-        receipt,
-        key: key(),
-        key_place: KeyPlace::AdditionalAttribute,
-    }
+    let mut asked = receipt(vec![item("Чай №5", 12_200, "1", 11), weighed]);
+    asked.sign = sign;
+    asked.internet = Some(true);
+    asked.cashier = Some(Cashier {
+        name: "Кассир Иванова".to_owned(),
+        inn: Some("500100732259".parse().unwrap()),
+    });
+    asked.place = Some("https://shop.example".to_owned());
+    asked.buyer = Some(Buyer {
+        contact: Some("a@example.org".to_owned()),
+        ..Buyer::default()
+    });
+    one_register::order(asked)
 }
 
 #[tokio::test(start_paused = true)]

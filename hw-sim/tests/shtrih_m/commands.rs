@@ -18,10 +18,18 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../proto/wire/golden/
 const SECOND_CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/second_client/second_client.py");
 const BEGIN: &str =
     "| command | name | answered | how far | golden bytes | outside drivers |\n| --- | --- | --- | --- | --- | --- |\n";
-const PYSHTRIH: &str = "pyshtrih";
 const SECOND: &str = "second client";
-/// What the case with pyshtrih makes that driver send.
-const BY_PYSHTRIH: [&str; 9] = ["FC", "10", "11", "FF01", "E0", "8D", "80", "85", "41"];
+/// What the cases with drivers of others make them send, as the table of clients has it.
+const DRIVERS: [(&str, &[&str]); 3] = [
+    ("pyshtrih", &["FC", "10", "11", "FF01", "E0", "8D", "80", "85", "41"]),
+    ("shtrih_drv", &["11", "10", "E0", "8D", "FF46", "FF45", "41"]),
+    (
+        "kkt-shtrih",
+        &[
+            "1F", "2E", "1E", "10", "FF01", "FF0B", "FF46", "FF4D", "FF0C", "FF45", "FF0A", "41",
+        ],
+    ),
+];
 
 /// An RNM with the check digits of the register's INN and serial.
 const RNM: &str = "0000000001008052";
@@ -278,8 +286,9 @@ fn drivers(code: &str) -> String {
     let second = ["ask(", "field("]
         .iter()
         .any(|call| client.contains(&format!("{call}\"{code}\"")));
-    let found: Vec<&str> = [(BY_PYSHTRIH.contains(&code), PYSHTRIH), (second, SECOND)]
-        .into_iter()
+    let of_others = DRIVERS.iter().map(|(name, codes)| (codes.contains(&code), *name));
+    let found: Vec<&str> = of_others
+        .chain([(second, SECOND)])
         .filter_map(|(found, name)| found.then_some(name))
         .collect();
     found.join(", ")
@@ -313,6 +322,12 @@ fn table(notes: &BTreeMap<String, String>) -> String {
 #[test]
 fn the_table_of_commands_says_what_the_machine_answers_and_what_the_golden_files_hold() {
     let readme = std::fs::read_to_string(README).unwrap();
+    for (name, _) in DRIVERS {
+        assert!(
+            readme.contains(&format!("{name}`")),
+            "{name} stands in the table of clients"
+        );
+    }
     let from = readme.find(BEGIN).unwrap();
     let length = readme[from..].find("\n\n").unwrap() + 1;
     let standing = &readme[from..from + length];

@@ -5,7 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use kassette_core::domain::job::{CancelOrder, Job, JobSelect};
+use kassette_core::domain::job::{CancelOrder, Job, JobSelect, Priority};
 use kassette_core::domain::snapshot::UnitSnapshot;
 use kassette_core::domain::unit::UnitState;
 use kassette_core::parts::{LockKind, Point};
@@ -286,6 +286,44 @@ fn a_job_without_a_unit_ends_by_its_ttl_over_a_restart_and_has_no_document() {
         );
         play.fault(0, FaultKind::Replug { name: None }, Trigger::Now);
         assert!(completed(&play.day([3]).await), "{}", play.tail());
+        check::all(&mut play, Allowed::default()).await;
+    });
+}
+
+#[test]
+fn bulk_receipts_go_between_interactive_ones_one_at_a_time_and_always_get_their_share() {
+    simulate(async {
+        let mut play = Play::begin(&Setting::new(11, 1)).await;
+        let mut keys = Vec::new();
+        for number in 1..=40 {
+            let mut order = order(number);
+            order.priority = if number % 2 == 0 {
+                Priority::Interactive
+            } else {
+                Priority::Bulk
+            };
+            let priority = order.priority;
+            keys.push((play.handle().submit(order).await.unwrap().job.key, priority));
+        }
+        let until = Instant::now() + Duration::from_secs(600);
+        let mut made = Vec::new();
+        for (key, priority) in keys {
+            let job = play.handle().wait_final(&tenant(), &key, until).await.unwrap();
+            made.push((job.evidence.unwrap().fd, priority));
+        }
+        made.sort_unstable();
+        let line: Vec<Priority> = made.into_iter().map(|(_, priority)| priority).collect();
+        let of_interactive = |one: &Priority| *one == Priority::Interactive;
+        let (first, last) = (
+            line.iter().position(of_interactive).unwrap(),
+            line.iter().rposition(of_interactive).unwrap(),
+        );
+        let both_wait = &line[first..=last];
+        assert!(!both_wait.windows(2).any(|two| two == [Priority::Bulk; 2]), "{line:?}");
+        assert!(
+            both_wait.windows(10).all(|ten| ten.contains(&Priority::Bulk)),
+            "{line:?}"
+        );
         check::all(&mut play, Allowed::default()).await;
     });
 }

@@ -9,6 +9,7 @@ mod crashes;
 mod faults;
 mod happy;
 mod import;
+mod lists;
 mod matrix;
 mod oracle;
 mod outside_driver;

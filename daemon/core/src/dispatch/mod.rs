@@ -60,13 +60,13 @@ impl Hand {
     /// An average that follows: each document counts an eighth.
     const SHARE: u32 = 8;
 
-    fn made(&mut self, now: Instant) -> Option<Duration> {
-        let took = now.duration_since(self.since.take()?);
+    fn made(&mut self, now: Instant) {
+        let Some(since) = self.since.take() else { return };
+        let took = now.duration_since(since);
         self.usual = Some(match self.usual {
             None => took,
             Some(usual) => usual - usual / Self::SHARE + took / Self::SHARE,
         });
-        self.usual
     }
 }
 
@@ -213,10 +213,18 @@ impl Dispatch {
         Some(taken)
     }
 
-    /// Notes that a register made the document of the job it took; how long one takes there, as it was measured.
-    pub fn made(&self, register: &RegisterId) -> Option<Duration> {
+    /// Notes that a register made the document of the job it took.
+    pub fn made(&self, register: &RegisterId) {
         let now = Instant::now();
-        self.lock().hands.get_mut(register)?.made(now)
+        if let Some(hand) = self.lock().hands.get_mut(register) {
+            hand.made(now);
+        }
+    }
+
+    /// How long a document takes on a register, as it was measured since the start.
+    #[must_use]
+    pub fn usual(&self, register: &RegisterId) -> Option<Duration> {
+        self.lock().hands.get(register)?.usual
     }
 
     /// Keeps a place for a job that is about to be stored, unless a limit is reached.
@@ -456,15 +464,15 @@ mod tests {
     async fn how_long_a_document_takes_is_measured_from_its_job_to_its_answer() {
         let dispatch = Dispatch::default();
         let unit = unit();
-        assert_eq!(dispatch.made(&unit.register), None);
-        let mut told = None;
+        dispatch.made(&unit.register);
+        assert_eq!(dispatch.usual(&unit.register), None);
         for (id, seconds) in [(1, 8), (2, 8), (3, 16)] {
             dispatch.put(job(id, Priority::Interactive), None, false);
             dispatch.try_take(&unit).unwrap();
             tokio::time::sleep(Duration::from_secs(seconds)).await;
-            told = dispatch.made(&unit.register);
+            dispatch.made(&unit.register);
         }
-        assert_eq!(told, Some(Duration::from_secs(9)));
+        assert_eq!(dispatch.usual(&unit.register), Some(Duration::from_secs(9)));
     }
 
     #[tokio::test(start_paused = true)]

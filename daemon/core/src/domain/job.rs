@@ -3,7 +3,7 @@
 //! Owns: what is known of a job, its attempts and its document.
 //! Must never: be changed by anyone but the journal.
 
-use super::attempt::{DeviceFault, DocumentKind, Evidence};
+use super::attempt::{DeviceFault, DocumentKind, Evidence, Learned};
 use super::error::Reason;
 use crate::parts::UnixMillis;
 use kassette_receipts::hash::ContentHash;
@@ -11,7 +11,7 @@ use kassette_receipts::job::JobState;
 use kassette_receipts::job_key::JobKey;
 use kassette_receipts::model::Receipt;
 use kassette_receipts::rules::Ffd;
-use kassette_wire::value::{FdNumber, FiscalSign, FnNumber, Inn, Kopecks, LocalTime, RegisterId, ShiftNumber};
+use kassette_wire::value::{FdNumber, FiscalSign, FnNumber, Inn, Kopecks, LocalTime, RegisterId, Rnm, ShiftNumber};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -98,6 +98,8 @@ pub struct Attempt {
     pub kind: DocumentKind,
     /// The register.
     pub register: RegisterId,
+    /// Label of the slot in which it stood; absent when the journal did not see it there.
+    pub slot: Option<String>,
     /// The FN.
     pub fn_number: FnNumber,
     /// The FN's last document number before it.
@@ -141,6 +143,8 @@ pub struct Job {
     pub expires_at: UnixMillis,
     /// The job it stands in for.
     pub replaces: Option<JobKey>,
+    /// The job that stands in for it.
+    pub replaced_by: Option<JobKey>,
     /// Its state.
     pub state: JobState,
     /// Why it is in that state, where there is something to say.
@@ -186,6 +190,12 @@ pub struct DocumentRow {
     pub register: RegisterId,
     /// Its format, by the registration under which it was made.
     pub ffd: Option<Ffd>,
+    /// Its registration number.
+    pub rnm: Rnm,
+    /// How it became known.
+    pub learned: Learned,
+    /// Settlement sign, for receipts and corrections.
+    pub sign: Option<u32>,
     /// The job that asked for it.
     pub job: Option<JobKey>,
 }
@@ -259,6 +269,8 @@ pub struct Page<T> {
     pub rows: Vec<T>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<i64>,
+    /// How many rows were looked at to find these.
+    pub looked: u32,
     /// The commit sequence the page was read at: where a watch continues from it without a gap.
     pub sequence: u64,
 }

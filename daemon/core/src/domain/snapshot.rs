@@ -146,6 +146,8 @@ pub struct RackSnapshot {
     pub rack_id: Option<String>,
     /// Live or test.
     pub kind: RackKind,
+    /// Id of the journal, hexadecimal.
+    pub journal_id: String,
     /// Generation of the journal.
     pub generation: u16,
     /// Number of this start of the daemon.

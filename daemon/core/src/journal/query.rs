@@ -246,20 +246,31 @@ impl Condition {
     }
 }
 
-fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -> Result<Rows, ReadError> {
-    let limit = limit.clamp(1, PAGE_MAX);
-    let mut condition = Condition::new();
-    condition.and("j.id < ?", after.unwrap_or(i64::MAX));
+/// Most rows that one read looks at to find those that fit: a filter that fits nothing must not hold up a reader.
+const WINDOW: u32 = 2_000;
+
+/// The rows among which those that fit are sought: newest first, by conditions that have an index.
+fn window(filter: &JobFilter, after: Option<i64>) -> Condition {
+    let mut window = Condition::new();
+    window.and("w.id < ?", after.unwrap_or(i64::MAX));
     if let Some(tenant) = &filter.tenant {
-        condition.and(
-            "j.tenant = (SELECT id FROM tenants WHERE inn = ?)",
+        window.and(
+            "w.tenant = (SELECT id FROM tenants WHERE inn = ?)",
             tenant.as_str().to_owned(),
         );
     }
+    if !filter.states.is_empty() && filter.states.iter().all(|state| !state.is_final()) {
+        window.parts.push(rows::UNFINISHED.replace("j.", "w."));
+    }
+    if filter.needs_person == Some(true) {
+        window.parts.push("w.person_code IS NOT NULL".into());
+    }
+    window
+}
+
+/// What each row of the window is asked.
+fn asked(condition: &mut Condition, filter: &JobFilter) {
     if !filter.states.is_empty() {
-        if filter.states.iter().all(|state| !state.is_final()) {
-            condition.parts.push(rows::UNFINISHED.into());
-        }
         condition.any_of("j.state", filter.states.iter().map(|s| s.as_str().to_owned()).collect());
     }
     if let Some(from) = filter.accepted_from {
@@ -271,20 +282,40 @@ fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -
     if let Some(key) = &filter.external_id {
         condition.and("j.external_id = ?", key.clone());
     }
-    match filter.needs_person {
-        Some(true) => condition.parts.push("j.person_code IS NOT NULL".into()),
-        Some(false) => condition.parts.push("j.person_code IS NULL".into()),
-        None => {}
+    if filter.needs_person == Some(false) {
+        condition.parts.push("j.person_code IS NULL".into());
     }
     for (name, value) in &filter.labels {
         condition.label(name, value);
     }
-    let text = format!("{} ORDER BY j.id DESC LIMIT {}", condition.text(), limit + 1);
+}
+
+fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -> Result<Rows, ReadError> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let mut condition = window(filter, after);
+    let among = condition.text();
+    condition.parts.clear();
+    let seek = condition.values.clone();
+    asked(&mut condition, filter);
+    // Without a question every row of the window fits: it need be no larger than the page.
+    let width = if condition.parts.is_empty() { limit + 1 } else { WINDOW };
+    let looked = format!("SELECT w.id FROM jobs w WHERE {among} ORDER BY w.id DESC LIMIT {width}");
+    let text = format!(
+        "j.id IN ({looked}) AND {} ORDER BY j.id DESC LIMIT {}",
+        condition.text(),
+        limit + 1
+    );
+    let (rows_looked, oldest): (u32, Option<i64>) = conn
+        .prepare_cached(&format!("SELECT COUNT(*), MIN(id) FROM ({looked})"))?
+        .query_row(params_from_iter(seek), |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut found = rows::jobs(conn, &text, params_from_iter(condition.values))?;
-    let next = cut(&mut found, limit).map(|last| last.id);
+    let more = cut(&mut found, limit).map(|last| last.id);
+    // A full window may have more rows behind it, also when none of its own fitted.
+    let next = more.or(oldest.filter(|_| rows_looked == width));
     Ok(Rows::Jobs(Page {
         rows: found,
         next,
+        looked: rows_looked,
         sequence: last_sequence(conn)?,
     }))
 }
@@ -325,9 +356,10 @@ fn documents(conn: &Connection, filter: &DocumentFilter, after: Option<i64>, lim
         condition.and("d.fd >= ?", i64::from(from.0));
     }
     let text = format!("{} ORDER BY d.id LIMIT {}", condition.text(), limit + 1);
-    let mut found = rows::documents(conn, &text, params_from_iter(condition.values))?;
+    let mut found = rows::documents(conn, rows::WITH_SIGN, &text, params_from_iter(condition.values))?;
     let next = cut(&mut found, limit).map(|last| last.id);
     Ok(Rows::Documents(Page {
+        looked: u32::try_from(found.len()).unwrap_or(u32::MAX),
         rows: found.into_iter().map(|found| found.row).collect(),
         next,
         sequence: last_sequence(conn)?,

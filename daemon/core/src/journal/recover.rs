@@ -57,6 +57,8 @@ pub struct Recovered {
     pub kind: RackKind,
     /// Letters of the rack, if named.
     pub rack_id: Option<RackId>,
+    /// Id of this journal, hexadecimal.
+    pub journal_id: String,
     /// Generation of this journal.
     pub generation: Generation,
     /// Number of this start.
@@ -121,6 +123,7 @@ pub(super) fn recovered(store: &Store, now: UnixMillis) -> Result<Recovered, Fau
     Ok(Recovered {
         kind: store.facts.kind,
         rack_id: store.facts.rack_id,
+        journal_id: super::orders::meta(conn, "journal_id")?.unwrap_or_default(),
         generation: store.facts.generation,
         start: u64::try_from(store.facts.start).unwrap_or_default(),
         at: now,

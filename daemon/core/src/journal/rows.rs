@@ -20,7 +20,7 @@ use std::str::FromStr;
 /// Columns of a job with its tenant and client, in the order [`job`] reads them.
 pub const JOB_COLUMNS: &str = "j.id, j.key, t.inn, c.name, j.external_id, j.hash_version, j.hash, j.key_time, j.body, \
     j.priority, j.labels, j.accepted_at, j.expires_at, r.key, j.state, j.code, j.detail, j.person_code, \
-    j.person_detail, j.revision, j.updated_at";
+    j.person_detail, j.revision, j.updated_at, (SELECT x.key FROM jobs x WHERE x.replaces = j.id)";
 /// The tables behind [`JOB_COLUMNS`].
 pub const JOB_TABLES: &str = "jobs j JOIN tenants t ON t.id = j.tenant JOIN clients c ON c.id = j.client \
     LEFT JOIN jobs r ON r.id = j.replaces";
@@ -161,11 +161,10 @@ fn job_row(row: &Row<'_>) -> Result<(i64, Job), ReadError> {
         .try_into()
         .map_err(|_| damaged("job", id, "its hash has another length"))?;
     let key: JobKey = text(1)?.try_into().map_err(|e| damaged("job", id, e))?;
-    let replaces: Option<String> = row.get(13)?;
-    let replaces = replaces
-        .map(JobKey::try_from)
-        .transpose()
-        .map_err(|e| damaged("job", id, e))?;
+    let other = |at: usize| -> Result<Option<JobKey>, ReadError> {
+        let key: Option<String> = row.get(at)?;
+        key.map(JobKey::try_from).transpose().map_err(|e| damaged("job", id, e))
+    };
     let job = Job {
         key,
         tenant: parsed("job", id, &text(2)?)?,
@@ -185,7 +184,8 @@ fn job_row(row: &Row<'_>) -> Result<(i64, Job), ReadError> {
         labels: serde_json::from_str(&text(10)?).map_err(|e| damaged("job", id, e))?,
         accepted_at: UnixMillis(row.get(11)?),
         expires_at: UnixMillis(row.get(12)?),
-        replaces,
+        replaces: other(13)?,
+        replaced_by: other(21)?,
         state: parsed("job", id, &text(14)?)?,
         reason: reason(row, 15, "job", id)?,
         needs_person: reason(row, 17, "job", id)?,
@@ -202,14 +202,16 @@ fn job_row(row: &Row<'_>) -> Result<(i64, Job), ReadError> {
 fn complete(conn: &Connection, id: i64, mut job: Job) -> Result<StoredJob, ReadError> {
     let mut statement = conn.prepare_cached(
         "SELECT i.id, i.number, i.kind, r.name, f.number, i.baseline, i.started_at, i.ended_at, i.state, i.code, \
-         i.detail, i.device FROM intents i JOIN registers r ON r.id = i.register JOIN fns f ON f.id = i.fn \
+         i.detail, i.device, (SELECT s.label FROM placements p JOIN slots s ON s.id = p.slot WHERE \
+         p.register = i.register AND p.from_at <= i.started_at ORDER BY p.from_at DESC, p.id DESC LIMIT 1) \
+         FROM intents i JOIN registers r ON r.id = i.register JOIN fns f ON f.id = i.fn \
          WHERE i.job = ?1 ORDER BY i.number",
     )?;
     let mut rows = statement.query([id])?;
     while let Some(row) = rows.next()? {
         job.attempts.push(attempt(row)?);
     }
-    if let Some(found) = documents(conn, "d.job = ?1 LIMIT 1", params![id])?.pop() {
+    if let Some(found) = documents(conn, WITHOUT_SIGN, "d.job = ?1 LIMIT 1", params![id])?.pop() {
         job.ffd = found.row.ffd;
         job.evidence = Some(found.evidence);
     }
@@ -229,7 +231,7 @@ fn complete(conn: &Connection, id: i64, mut job: Job) -> Result<StoredJob, ReadE
     Ok(StoredJob { id, job, buyer: sealed })
 }
 
-/// An attempt from a row: id, number, kind, register, fn, baseline, started, ended, state, code, detail, device.
+/// An attempt from a row: id, number, kind, register, fn, baseline, started, ended, state, code, detail, device, slot.
 pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, ReadError> {
     let id: i64 = row.get(0)?;
     let device: Option<String> = row.get(11)?;
@@ -242,6 +244,7 @@ pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, ReadError> {
         number: row.get(1)?,
         kind: kind("intent", id, &row.get::<_, String>(2)?)?,
         register: register("intent", id, &row.get::<_, String>(3)?)?,
+        slot: row.get(12)?,
         fn_number: parsed("intent", id, &row.get::<_, String>(4)?)?,
         baseline: FdNumber(row.get(5)?),
         started_at: UnixMillis(row.get(6)?),
@@ -278,16 +281,21 @@ pub(super) struct FoundDocument {
 /// first one known.
 const FORMAT: &str = "(SELECT json_extract(g.facts, '$.ffd') FROM registrations g WHERE g.fn = d.fn \
     ORDER BY g.seen_at > d.at, CASE WHEN g.seen_at > d.at THEN g.id ELSE -g.id END LIMIT 1)";
+/// The settlement sign of a document's job, read out of its body.
+pub(super) const WITH_SIGN: &str = "json_extract(j.body, '$.sign')";
+/// Who has the job at hand does not read its body twice.
+const WITHOUT_SIGN: &str = "NULL";
 
 /// Documents by a condition on `d`, `t`, `f`, with their proof.
 pub(super) fn documents(
     conn: &Connection,
+    sign: &str,
     condition: &str,
     params: impl rusqlite::Params,
 ) -> Result<Vec<FoundDocument>, ReadError> {
     let mut statement = conn.prepare_cached(&format!(
         "SELECT f.number, d.fd, d.kind, d.fp, d.time, d.zone_minutes, d.shift, d.number_in_shift, d.total, t.inn, \
-         r.name, d.rnm, j.key, d.learned, d.id, {FORMAT} FROM documents d JOIN fns f ON f.id = d.fn JOIN tenants t ON t.id = d.tenant \
+         r.name, d.rnm, j.key, d.learned, d.id, {FORMAT}, {sign} FROM documents d JOIN fns f ON f.id = d.fn JOIN tenants t ON t.id = d.tenant \
          JOIN registers r ON r.id = d.register LEFT JOIN jobs j ON j.id = d.job WHERE {condition}"
     ))?;
     let mut rows = statement.query(params)?;
@@ -330,6 +338,9 @@ fn document(row: &Row<'_>) -> Result<FoundDocument, ReadError> {
         tenant: parsed("document", id, &text(9)?)?,
         register: evidence.register.clone(),
         ffd: ffd(row.get(15)?).map_err(|e| damaged("document", id, e))?,
+        rnm: evidence.rnm.clone(),
+        learned: evidence.learned,
+        sign: row.get(16)?,
         job: job
             .map(JobKey::try_from)
             .transpose()

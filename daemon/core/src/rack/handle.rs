@@ -13,6 +13,7 @@ use crate::domain::job::{
 use crate::domain::plan::RackPlan;
 use crate::domain::snapshot::RackSnapshot;
 use crate::journal::{Query, Rows, StoredJob};
+use crate::parts::UnixMillis;
 use kassette_receipts::job_key::JobKey;
 use kassette_receipts::model::Receipt;
 use kassette_receipts::rules::Violation;
@@ -60,18 +61,24 @@ impl RackHandle {
         self.ask(|answer| Request::Submit(Box::new(order), answer)).await
     }
 
-    /// Every rule the receipt breaks; nothing is stored.
+    /// Every rule the receipt breaks at a moment, or now; nothing is stored.
     ///
     /// # Errors
     /// [`RackError`] when this release cannot make it, or no registration of the tenant covers it.
-    pub async fn validate(&self, tenant: &Inn, receipt: &Receipt) -> Result<Vec<Violation>, RackError> {
+    pub async fn validate(
+        &self,
+        tenant: &Inn,
+        receipt: &Receipt,
+        at: Option<UnixMillis>,
+    ) -> Result<Vec<Violation>, RackError> {
         if !self.shared.plan.borrow().checked.tenants.contains_key(tenant) {
             return Err(RackError::new(Code::TenantUnknown, tenant).fact("tenant", tenant));
         }
-        let violations = intake::violations(&self.shared, tenant, receipt);
+        let at = at.unwrap_or_else(|| self.shared.now());
+        let violations = intake::violations(&self.shared, tenant, receipt, at);
         if violations.is_empty() {
             intake::not_yet(receipt)?;
-            intake::coverage(&self.shared, tenant, receipt)?;
+            intake::coverage(&self.shared, tenant, receipt, at)?;
         }
         Ok(violations)
     }
@@ -102,6 +109,7 @@ impl RackHandle {
         Ok(Page {
             rows,
             next: page.next,
+            looked: page.looked,
             sequence: page.sequence,
         })
     }

@@ -13,7 +13,7 @@ use crate::dispatch::coverage::{context, covered};
 use crate::domain::error::RackError;
 use crate::domain::job::{CancelOrder, Job, JobSelect, SubmitOrder, Submitted};
 use crate::journal::{AcceptJob, CancelJob, Command, Query, ReplyBody, Rows, StoredJob};
-use crate::parts::{Point, TenantKeys};
+use crate::parts::{Point, TenantKeys, UnixMillis};
 use kassette_receipts::capability;
 use kassette_receipts::hash::{ContentHash, HashKey};
 use kassette_receipts::job::JobState;
@@ -27,11 +27,11 @@ use time::Date;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-/// Longest key of a client (`external_id`).
+/// Longest key of a client (`external_id`), characters.
 const EXTERNAL_ID_MAX: usize = 128;
-/// Most labels, and the longest name and value (design 4.1).
+/// Most labels, and the longest name and value, characters (design 4.1).
 const LABELS_MAX: usize = 16;
-const LABEL_NAME_MAX: usize = 63;
+const LABEL_NAME_MAX: usize = 64;
 const LABEL_VALUE_MAX: usize = 256;
 /// Longest lifetime in the queue.
 const TTL_MAX_MS: u64 = 86_400_000;
@@ -126,6 +126,10 @@ async fn submit(shared: &Shared, order: SubmitOrder) -> Result<Submitted, RackEr
     }
 }
 
+fn longer(text: &str, characters: usize) -> bool {
+    text.chars().nth(characters).is_some()
+}
+
 /// What can be said before anything is looked up.
 async fn check_order(shared: &Shared, order: &SubmitOrder) -> Result<TenantKeys, RackError> {
     if shared.stopping() {
@@ -135,15 +139,15 @@ async fn check_order(shared: &Shared, order: &SubmitOrder) -> Result<TenantKeys,
         return Err(RackError::new(Code::TenantUnknown, &order.tenant).fact("tenant", &order.tenant));
     }
     let printable = order.external_id.chars().all(|c| !c.is_control());
-    if order.external_id.is_empty() || order.external_id.len() > EXTERNAL_ID_MAX || !printable {
-        let text = format!("external_id must be 1 to {EXTERNAL_ID_MAX} bytes without control characters");
+    if order.external_id.is_empty() || longer(&order.external_id, EXTERNAL_ID_MAX) || !printable {
+        let text = format!("external_id must be 1 to {EXTERNAL_ID_MAX} characters without control characters");
         return Err(RackError::new(Code::KeyInvalid, text));
     }
     let fits =
-        |name: &str, value: &str| !name.is_empty() && name.len() <= LABEL_NAME_MAX && value.len() <= LABEL_VALUE_MAX;
+        |name: &str, value: &str| !name.is_empty() && !longer(name, LABEL_NAME_MAX) && !longer(value, LABEL_VALUE_MAX);
     if order.labels.len() > LABELS_MAX || !order.labels.iter().all(|(name, value)| fits(name, value)) {
         let text = format!(
-            "at most {LABELS_MAX} labels, names of 1 to {LABEL_NAME_MAX} bytes, values of at most {LABEL_VALUE_MAX}"
+            "at most {LABELS_MAX} labels, names of 1 to {LABEL_NAME_MAX} characters, values of at most {LABEL_VALUE_MAX}"
         );
         return Err(RackError::new(Code::LabelsInvalid, text));
     }
@@ -167,7 +171,8 @@ async fn check_order(shared: &Shared, order: &SubmitOrder) -> Result<TenantKeys,
 
 /// Rules, the limits of this release, registrations.
 fn check_receipt(shared: &Shared, order: &SubmitOrder) -> Result<(), RackError> {
-    let violations = violations(shared, &order.tenant, &order.receipt);
+    let now = shared.now();
+    let violations = violations(shared, &order.tenant, &order.receipt, now);
     if !violations.is_empty() {
         let text = format!("{} violations", violations.len());
         let mut error = RackError::new(Code::ReceiptInvalid, text);
@@ -175,16 +180,16 @@ fn check_receipt(shared: &Shared, order: &SubmitOrder) -> Result<(), RackError> 
         return Err(error);
     }
     not_yet(&order.receipt)?;
-    coverage(shared, &order.tenant, &order.receipt)
+    coverage(shared, &order.tenant, &order.receipt, now)
 }
 
 /// Every rule the receipt breaks, seen without a registration.
-pub(super) fn violations(shared: &Shared, tenant: &Inn, receipt: &Receipt) -> Vec<Violation> {
-    rules::check(receipt, &context(tenant, today(shared, tenant), None))
+pub(super) fn violations(shared: &Shared, tenant: &Inn, receipt: &Receipt, at: UnixMillis) -> Vec<Violation> {
+    rules::check(receipt, &context(tenant, day(shared, tenant, at), None))
 }
 
-/// The civil day that a document of this tenant would carry.
-fn today(shared: &Shared, tenant: &Inn) -> Date {
+/// The civil day that a document of this tenant would carry at a moment.
+fn day(shared: &Shared, tenant: &Inn, at: UnixMillis) -> Date {
     let standing = shared.plan.borrow().clone();
     let zone = standing
         .checked
@@ -192,9 +197,9 @@ fn today(shared: &Shared, tenant: &Inn) -> Date {
         .values()
         .find(|a| a.tenant == *tenant)
         .map(|a| a.zone_minutes);
-    let today = LocalTime::at_zone(shared.now().seconds(), zone.unwrap_or(DEFAULT_ZONE_MINUTES));
-    // A host clock outside the calendar judges by its first day: rules of today then refuse.
-    today.map_or(Date::MIN, |time| time.calendar().date())
+    let local = LocalTime::at_zone(at.seconds(), zone.unwrap_or(DEFAULT_ZONE_MINUTES));
+    // A clock outside the calendar judges by its first day: rules of today then refuse.
+    local.map_or(Date::MIN, |time| time.calendar().date())
 }
 
 /// What this release does not make yet.
@@ -209,11 +214,11 @@ pub(super) fn not_yet(receipt: &Receipt) -> Result<(), RackError> {
 }
 
 /// A receipt that no registration of the tenant covers is refused; with none known yet it waits for a unit.
-pub(super) fn coverage(shared: &Shared, tenant: &Inn, receipt: &Receipt) -> Result<(), RackError> {
+pub(super) fn coverage(shared: &Shared, tenant: &Inn, receipt: &Receipt, at: UnixMillis) -> Result<(), RackError> {
     let registrations = shared.registrations_of(tenant);
     let mut reasons = Vec::new();
     for registration in &registrations {
-        match covered(registration, tenant, receipt, today(shared, tenant)) {
+        match covered(registration, tenant, receipt, day(shared, tenant, at)) {
             Ok(()) => return Ok(()),
             Err(reason) => reasons.push(reason),
         }

@@ -179,6 +179,7 @@ fn first_snapshot(parts: &Parts, recovered: &Recovered) -> RackSnapshot {
     RackSnapshot {
         rack_id: recovered.rack_id.map(|id| id.to_string()),
         kind: recovered.kind,
+        journal_id: recovered.journal_id.clone(),
         generation: recovered.generation.get(),
         start: recovered.start,
         started_at: recovered.at,

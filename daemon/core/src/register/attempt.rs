@@ -287,9 +287,7 @@ impl Session<'_> {
 
     /// Commits the outcome; together with the next intent if a job waits at this moment.
     async fn completed(&mut self, begun: Begun, evidence: Evidence) -> Result<Option<Begun>, SessionEnd> {
-        let takes = self.shared.dispatch.made(&self.adoption.register);
-        self.shared
-            .publish(&self.actor.label, |unit| unit.receipt_takes = takes);
+        self.shared.dispatch.made(&self.adoption.register);
         let text = format!("document {} of FN {}", evidence.fd, evidence.fn_number);
         let end = EndIntent {
             intent: begun.intent.intent,

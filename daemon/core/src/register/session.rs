@@ -449,7 +449,9 @@ impl<'a> Session<'a> {
     pub(super) fn publish_device(&self) {
         let offset = self.host_time().ok().map(|host| self.clock_now().seconds_since(host));
         let now = self.shared.now();
+        let takes = self.shared.dispatch.usual(&self.adoption.register);
         self.shared.publish(&self.actor.label, |unit| {
+            unit.receipt_takes = takes;
             unit.tenant = Some(self.adoption.tenant.clone());
             unit.zone_minutes = Some(self.adoption.zone_minutes);
             unit.registration = Some(self.registration.clone());

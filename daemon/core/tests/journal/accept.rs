@@ -137,6 +137,12 @@ fn a_job_is_replaced_once_and_only_when_it_ended_without_a_document() {
         rig.apply(replacing("order-2", job.key)),
         ReplyBody::Accepted { .. }
     ));
+    let by = rig.job(waiting).job.replaced_by.unwrap();
+    assert_eq!(
+        key_of(&mut rig, waiting + 1),
+        by,
+        "the ended job names the one that stands in for it"
+    );
     assert_eq!(refusal(rig.apply(replacing("order-3", job.key))), Code::ReplacesInvalid);
     let done = rig.complete("order-4", FN, 10);
     let key = key_of(&mut rig, done);

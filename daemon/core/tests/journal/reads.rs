@@ -6,7 +6,7 @@
 use crate::rig::{FN, INN, NOW, OTHER_FN, OTHER_INN, Rig, accept_job, inn, made, order, receipt_intent, seen};
 use kassette_core::domain::error::Reason;
 use kassette_core::domain::job::{DocumentFilter, JobFilter, JobSelect};
-use kassette_core::journal::{Command, EVENTS_KEPT_MS, Query, ReplyBody, Rows, StoreReader};
+use kassette_core::journal::{Applied, BeginIntent, Command, EVENTS_KEPT_MS, Query, ReplyBody, Rows, StoreReader};
 use kassette_core::parts::UnixMillis;
 use kassette_receipts::job::JobState;
 use kassette_receipts::rules::Ffd;
@@ -64,6 +64,64 @@ fn pages_of_jobs_have_neither_duplicates_nor_gaps() {
             "pages of {limit}"
         );
     }
+}
+
+/// More than one read looks at.
+const MANY: usize = 2_500;
+
+#[test]
+fn a_filter_that_fits_little_is_read_in_bounded_steps_and_misses_nothing() {
+    let mut rig = Rig::new();
+    let mut rare = accept_job("rare");
+    rare.labels = [("shop".to_owned(), "7".to_owned())].into();
+    let (mut batch, filter) = (
+        vec![Command::Accept(Box::new(rare.clone()))],
+        JobFilter {
+            labels: rare.labels,
+            ..JobFilter::default()
+        },
+    );
+    batch.extend((0..MANY).map(|n| order(&format!("order-{n}"))));
+    assert!(matches!(rig.store().apply(batch), Applied::Done(_)));
+    let query = Query::Jobs {
+        filter: filter.clone(),
+        after: None,
+        limit: 10,
+    };
+    let Rows::Jobs(first) = rig.store().read(&query).unwrap() else {
+        panic!()
+    };
+    assert!(first.rows.is_empty() && first.next.is_some(), "{first:?}");
+    assert!((1..MANY).contains(&(first.looked as usize)), "{} rows", first.looked);
+    assert_eq!(all_jobs(&mut rig, &filter, 10), [1]);
+}
+
+#[test]
+fn an_attempt_names_the_slot_in_which_its_register_stood_then() {
+    let mut rig = Rig::new();
+    let moved = |slot: &str, at: i64| match seen(FN, 10) {
+        Command::Seen(mut seen) => {
+            (seen.slot, seen.at) = (slot.into(), NOW.plus_millis(at));
+            Command::Seen(seen)
+        }
+        other => other,
+    };
+    let (unseen, job) = rig.accept("order-1");
+    let begun = |at: i64, intent| BeginIntent {
+        at: NOW.plus_millis(at),
+        ..intent
+    };
+    let intent = rig.begin(begun(0, receipt_intent(unseen, &job, FN, 10)));
+    rig.apply(Command::End(Box::new(made(intent, FN, 11)), None));
+    rig.apply(moved("R1-S01", 1));
+    let (first, job) = rig.accept("order-2");
+    let intent = rig.begin(begun(2, receipt_intent(first, &job, FN, 11)));
+    rig.apply(Command::End(Box::new(made(intent, FN, 12)), None));
+    rig.apply(moved("R1-S02", 3));
+    let (second, job) = rig.accept("order-3");
+    rig.begin(begun(4, receipt_intent(second, &job, FN, 12)));
+    let slots = [unseen, first, second].map(|id| rig.job(id).job.attempts.remove(0).slot);
+    assert_eq!(slots, [None, Some("R1-S01".into()), Some("R1-S02".into())]);
 }
 
 #[test]

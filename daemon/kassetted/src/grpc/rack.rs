@@ -64,7 +64,7 @@ impl RackApi {
             started_at: Some(timestamp(snapshot.started_at)),
             start_number: snapshot.start,
             journal_state: journal_state(&snapshot.journal).into(),
-            journal_id: String::new(),
+            journal_id: snapshot.journal_id.clone(),
             journal_generation: snapshot.generation.to_string(),
             disk_free_bytes: None,
             clock_synchronised: snapshot.clock_synchronised,

@@ -3,13 +3,14 @@
 //! Owns: how a document is shown, and the codes of the documents the journal knows.
 //! Must never: say more of a document than the journal holds.
 
-use super::job::{CODE_CORRECTION, CODE_RECEIPT};
+use super::job::{CODE_CORRECTION, CODE_RECEIPT, evidence};
 use super::time::document_timestamp;
 use super::unit::ffd_code;
 use crate::grpc::names;
 use kassette_api::v1;
 use kassette_core::domain::attempt::DocumentKind;
 use kassette_core::domain::job::DocumentRow;
+use kassette_wire::fiscal::QrText;
 
 /// Document code of a shift opening.
 pub const CODE_SHIFT_OPEN: u32 = 2;
@@ -43,7 +44,7 @@ pub const fn kind(code: u32) -> Option<DocumentKind> {
 
 /// A document.
 #[must_use]
-pub fn document(stored: &DocumentRow, rnm: Option<String>) -> v1::FiscalDocument {
+pub fn document(stored: &DocumentRow) -> v1::FiscalDocument {
     let of_sale = matches!(stored.kind, DocumentKind::Receipt | DocumentKind::Correction);
     v1::FiscalDocument {
         r#fn: stored.fn_number.to_string(),
@@ -56,11 +57,26 @@ pub fn document(stored: &DocumentRow, rnm: Option<String>) -> v1::FiscalDocument
         number_in_shift: of_sale.then_some(stored.number_in_shift),
         total_kopecks: of_sale.then(|| stored.total.signed()),
         inn: stored.tenant.to_string(),
-        rnm: rnm.unwrap_or_default(),
+        rnm: stored.rnm.to_string(),
         register_serial: stored.register.serial.to_string(),
         register: names::register(&stored.register),
         ffd_version: stored.ffd.map(ffd_code),
         receipt_job: stored.job.as_ref().map(|key| names::receipt(&stored.tenant, key)),
+        settlement_sign: stored.sign,
+        evidence: evidence(stored.learned).into(),
+        qr_text: stored.sign.and_then(|sign| qr_text(stored, sign)),
         ..v1::FiscalDocument::default()
     }
+}
+
+fn qr_text(stored: &DocumentRow, sign: u32) -> Option<String> {
+    let text = QrText {
+        time: stored.time,
+        total: stored.total,
+        fn_number: stored.fn_number.clone(),
+        fd: stored.fd,
+        fp: stored.fp,
+        sign: u8::try_from(sign).ok()?,
+    };
+    Some(text.to_string())
 }

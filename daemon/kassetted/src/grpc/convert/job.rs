@@ -50,7 +50,7 @@ pub fn job(stored: Job, zone_minutes: Option<i16>) -> v1::ReceiptJob {
         priority: priority(stored.priority).into(),
         labels: stored.labels,
         replaces: stored.replaces.map(|key| names::receipt(&stored.tenant, &key)),
-        replaced_by: None,
+        replaced_by: stored.replaced_by.map(|key| names::receipt(&stored.tenant, &key)),
         cassette: None,
         accepted_at: Some(timestamp(stored.accepted_at)),
         changed_at: Some(timestamp(stored.updated_at)),
@@ -137,8 +137,7 @@ fn attempt(stored: &Attempt) -> v1::Attempt {
         number: stored.number,
         register: names::register(&stored.register),
         r#fn: names::fiscal_storage(&stored.fn_number),
-        // Where the register stood then is not kept with the attempt; where it stands now is in the inventory.
-        slot: String::new(),
+        slot: stored.slot.as_deref().map(names::slot).unwrap_or_default(),
         baseline_fd: stored.baseline.0,
         outcome: outcome.into(),
         reason: why,

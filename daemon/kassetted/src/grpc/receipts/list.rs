@@ -126,7 +126,7 @@ async fn job_page(
             .await
             .map_err(refusal)?;
         sequence.get_or_insert(page.sequence);
-        room.scanned += limit;
+        room.scanned += page.looked.max(1);
         for job in page
             .rows
             .into_iter()
@@ -183,23 +183,17 @@ async fn document_page(
     mut after: Option<i64>,
     mut room: Room,
 ) -> Result<v1::ListDocumentsResponse, ErrorDetails> {
-    let snapshot = surface.snapshot();
     let mut documents = Vec::new();
     while let Some(limit) = room.next_read() {
         let filter = wanted.stored(scope.only.clone());
         let page = surface.rack().documents(filter, after, limit).await.map_err(refusal)?;
-        room.scanned += limit;
+        room.scanned += page.looked.max(1);
         for row in page
             .rows
             .iter()
             .filter(|row| scope.tenants.contains(&row.tenant) && wanted.fits(row))
         {
-            let unit = snapshot
-                .units
-                .values()
-                .find(|unit| unit.fn_number.as_ref() == Some(&row.fn_number));
-            let registration = unit.and_then(|unit| unit.registration.as_ref());
-            let shown = document::document(row, registration.map(|registration| registration.rnm.to_string()));
+            let shown = document::document(row);
             room.take(shown.encoded_len());
             documents.push(shown);
         }

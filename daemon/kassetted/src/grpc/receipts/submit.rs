@@ -229,8 +229,10 @@ pub(super) async fn validate(
     let grants = surface.grants().await?;
     let given = request.into_inner();
     let tenant = grants.named(&caller, &PARENT, &given.parent)?;
-    if given.at.is_some() {
-        return Err(not_served("ValidateReceipt.at"));
+    let mut findings = Findings::default();
+    let at = instant(&mut findings, &At::top("at"), given.at.as_ref());
+    if !findings.is_empty() {
+        return Err(invalid(Code::RequestInvalid, findings));
     }
     let read = match receipt(given.receipt, &scene(&grants, &tenant)) {
         Ok(read) => read,
@@ -242,7 +244,7 @@ pub(super) async fn validate(
         }
     };
     let filled = read.filled;
-    match surface.rack().validate(&tenant, &read.receipt).await {
+    match surface.rack().validate(&tenant, &read.receipt, at).await {
         Ok(broken) => {
             let violations = broken.iter().map(violation).collect();
             Ok(v1::ValidateReceiptResponse {

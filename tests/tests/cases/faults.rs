@@ -93,11 +93,23 @@ fn a_lost_answer_a_hang_a_power_cut_and_damage_at_any_command_leave_one_document
     matrix::run(43, &cells);
 }
 
-/// The same at the document over TCP, where the register may be talked to by others and a connection ends by itself.
+/// Links beside the serial line without numbers: `link` and `switches` of a register.
+const OTHER_LINKS: [(&str, &str); 3] = [
+    ("tcp", "{ vat_22 = \"rows_11_and_12\" }"),
+    ("pty", "{ vat_22 = \"rows_11_and_12\", link_v2 = true }"),
+    ("tcp", "{ vat_22 = \"rows_11_and_12\", link_v2 = true }"),
+];
+
+/// The same at the document over the other links: on the network the register may be talked to by others and a connection
+/// ends by itself; with numbered frames a lost answer is asked for again.
 #[test]
-fn faults_at_the_document_over_tcp_leave_one_document() {
+fn faults_at_the_document_over_tcp_and_in_numbered_frames_leave_one_document() {
     let mut cells = Vec::new();
-    for when in ["before", "after"] {
+    let mut registers = Vec::new();
+    for ((link, switches), when) in OTHER_LINKS
+        .into_iter()
+        .flat_map(|one| [(one, "before"), (one, "after")])
+    {
         let kinds = [
             ("drop_reply", json!({ "drop_reply": { "when": when } })),
             ("hang", json!({ "hang": { "for_ms": 4000, "when": when } })),
@@ -105,19 +117,17 @@ fn faults_at_the_document_over_tcp_leave_one_document() {
             ("error 2F", json!({ "error": { "code": 0x2F, "when": when } })),
         ];
         for (name, kind) in kinds {
-            cells.push(Cell::new(
-                format!("{name} {when} {CLOSING}"),
-                at(CLOSING, kind),
-                Must::Complete,
-            ));
+            let n = u32::try_from(registers.len() + 1).unwrap();
+            registers.push(BenchRegister {
+                link: link.into(),
+                switches: switches.into(),
+                ..BenchRegister::new(n, &inn(n))
+            });
+            let name = format!("{name} {when} {CLOSING} over {link}, {switches}");
+            cells.push(Cell::new(name, at(CLOSING, kind), Must::Complete));
         }
     }
-    let registers = one_tenant_each(u32::try_from(cells.len()).unwrap()).into_iter();
-    let registers = registers.map(|one| BenchRegister {
-        link: "tcp".into(),
-        ..one
-    });
-    matrix::run_on(46, registers.collect(), &cells);
+    matrix::run_on(46, registers, &cells);
 }
 
 /// The cable goes at the closing command; the register comes back under another name, on a port that the plan knows

@@ -197,3 +197,24 @@ async fn a_register_on_the_network_is_always_present_and_gets_a_new_generation_a
     assert_eq!(port.read(&mut [0; 8]).await.unwrap(), 0);
     until(&mut ports, |p| generation(p, &address) > Some(first)).await;
 }
+
+#[tokio::test]
+async fn on_the_network_every_byte_passes_as_it_is_and_a_late_ff_too() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = PortAddress::Tcp(listener.local_addr().unwrap().to_string());
+    let (source, _locks) = ports_of("this test");
+    let mut port = opened(&source, &address).await.unwrap();
+    let (mut register, _) = listener.accept().await.unwrap();
+    let all: Vec<u8> = (0..=255).collect();
+    port.write_all(&all).await.unwrap();
+    let mut sent = vec![0; all.len()];
+    register.read_exact(&mut sent).await.unwrap();
+    assert_eq!(sent, all);
+    // The FF that a register sends after an ACK, later than anybody waits for it.
+    register.write_all(&[0xFF]).await.unwrap();
+    let mut got = [0; 8];
+    assert_eq!((port.read(&mut got).await.unwrap(), got[0]), (1, 0xFF));
+    // A speed means nothing here and is no error.
+    port.set_baud(115_200).await.unwrap();
+}

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A second client of the Shtrih-M protocol: one working day of one register, over link v1 or v2, serial line or TCP.
 
-Written from the protocol reference alone, without a look at the driver, the wire crate or the simulator, with nothing
-but Python's own library: where it and they agree, it is not because one was copied from the other.
+Written from the protocol reference alone, with nothing but Python's own library and no line from the driver, the wire
+crate or the simulated device: where it and they agree, it is not because one was copied from the other.
 
     second_client.py {v1|v2} {/dev/ttyX | tcp:HOST:PORT} [--receipts N]
 

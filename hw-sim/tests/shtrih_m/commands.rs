@@ -15,21 +15,10 @@ use std::fmt::Write;
 const WRITE: &str = "KASSETTE_WRITE_COMMANDS";
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../proto/wire/golden/");
-const SECOND_CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/second_client/second_client.py");
+/// What each driver sent in its case, which holds the list against the register's events.
+const SENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/outside/commands.txt");
 const BEGIN: &str =
     "| command | name | answered | how far | golden bytes | outside drivers |\n| --- | --- | --- | --- | --- | --- |\n";
-const SECOND: &str = "second client";
-/// What the cases with drivers of others make them send, as the table of clients has it.
-const DRIVERS: [(&str, &[&str]); 3] = [
-    ("pyshtrih", &["FC", "10", "11", "FF01", "E0", "8D", "80", "85", "41"]),
-    ("shtrih_drv", &["11", "10", "E0", "8D", "FF46", "FF45", "41"]),
-    (
-        "kkt-shtrih",
-        &[
-            "1F", "2E", "1E", "10", "FF01", "FF0B", "FF46", "FF4D", "FF0C", "FF45", "FF0A", "41",
-        ],
-    ),
-];
 
 /// An RNM with the check digits of the register's INN and serial.
 const RNM: &str = "0000000001008052";
@@ -282,16 +271,12 @@ fn golden() -> BTreeMap<CommandCode, (usize, usize)> {
 }
 
 fn drivers(code: &str) -> String {
-    let client = std::fs::read_to_string(SECOND_CLIENT).unwrap();
-    let second = ["ask(", "field("]
-        .iter()
-        .any(|call| client.contains(&format!("{call}\"{code}\"")));
-    let of_others = DRIVERS.iter().map(|(name, codes)| (codes.contains(&code), *name));
-    let found: Vec<&str> = of_others
-        .chain([(second, SECOND)])
-        .filter_map(|(found, name)| found.then_some(name))
-        .collect();
-    found.join(", ")
+    let sent = std::fs::read_to_string(SENT).unwrap();
+    let of_line = |line: &str| {
+        let (name, codes) = line.split_once(": ").unwrap();
+        codes.split(' ').any(|one| one == code).then(|| name.to_owned())
+    };
+    sent.lines().filter_map(of_line).collect::<Vec<_>>().join(", ")
 }
 
 /// The table that should stand, with the notes that stand.
@@ -322,7 +307,12 @@ fn table(notes: &BTreeMap<String, String>) -> String {
 #[test]
 fn the_table_of_commands_says_what_the_machine_answers_and_what_the_golden_files_hold() {
     let readme = std::fs::read_to_string(README).unwrap();
-    for (name, _) in DRIVERS {
+    for line in std::fs::read_to_string(SENT).unwrap().lines() {
+        let name = line
+            .split(": ")
+            .next()
+            .unwrap()
+            .replace("second client", "second_client.py");
         assert!(
             readme.contains(&format!("{name}`")),
             "{name} stands in the table of clients"

@@ -3,15 +3,17 @@
 //! Owns: one shift by each of them. Those that are on no package registry are had by `tests/outside-drivers`.
 //! Must never: bend the driver or the simulator to each other.
 
-use kassette_tests::bench_rack::{BenchRegister, inn, rack_file};
+use kassette_tests::bench_rack::{BenchRegister, VAT_22, inn, rack_file};
 use kassette_tests::ledger::Document;
 use kassette_tests::ledger::{RECEIPT, SHIFT_CLOSE, SHIFT_OPEN};
 use kassette_tests::programs::workspace;
 use kassette_tests::python;
 use kassette_tests::simulator::Simulator;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// With the times of a real register: the driver must wait for what it prints.
 const TIMING: &str = "\"realistic\"";
@@ -19,13 +21,9 @@ const TIMING: &str = "\"realistic\"";
 #[test]
 fn pyshtrih_identifies_a_register_opens_a_shift_sells_and_takes_the_z_report() {
     let folder = tempfile::tempdir().unwrap();
-    let register = BenchRegister {
-        timing: TIMING.into(),
-        // Command 85 names no tax system: the register must have one only.
-        registration: "{ tax_systems = 1, work_mode = 32 }".into(),
-        ..BenchRegister::new(1, &inn(1))
-    };
-    let simulator = Simulator::start(folder.path(), &rack_file(7, &[register])).unwrap();
+    // Command 85 names no tax system: the register must have one only.
+    let register = register(1, "pty", VAT_22);
+    let simulator = Simulator::start(folder.path(), &rack_file(7, std::slice::from_ref(&register))).unwrap();
     let port = simulator.registers[0].port.clone();
     let said = python::run("outside/pyshtrih_shift.py", &[Path::new(&port)]).unwrap();
     let seen: Value = serde_json::from_str(said.trim()).unwrap();
@@ -46,6 +44,18 @@ fn pyshtrih_identifies_a_register_opens_a_shift_sells_and_takes_the_z_report() {
     assert_eq!((&items[0]["1023"], &items[0]["1043"]), (&json!("2"), &json!(25_100)));
     assert_eq!((&items[1]["1023"], &items[1]["1043"]), (&json!("1.5"), &json!(12_000)));
     assert_eq!(ledger[3].tag(1118), Some(&json!(1)), "one receipt in the shift");
+    sent_what_is_listed("pyshtrih", &simulator, &register);
+}
+
+/// The commands that a register was sent are those listed for the driver, from which README.md of the simulator is made.
+pub fn sent_what_is_listed(driver: &str, simulator: &Simulator, register: &BenchRegister) {
+    let events = simulator.control.events(&register.serial, 0, Duration::ZERO).unwrap();
+    let sent: BTreeSet<String> = events.into_iter().filter_map(|event| event.command).collect();
+    let list = std::fs::read_to_string(workspace().join("tests/outside/commands.txt")).unwrap();
+    let listed = list
+        .lines()
+        .find_map(|line| line.strip_prefix(driver)?.strip_prefix(": "));
+    assert_eq!(Vec::from_iter(sent).join(" "), listed.unwrap(), "{driver}");
 }
 
 /// A register of one tax system at its own speed, as the drivers expect.
@@ -84,6 +94,7 @@ fn shtrih_drv_identifies_a_register_opens_a_shift_sells_and_takes_the_z_report_o
     let receipt = &ledger[2];
     assert_eq!(receipt.tag(1020), Some(&json!(2050)));
     assert_eq!(receipt.tag(1059).unwrap()[0]["1030"], "Товар");
+    sent_what_is_listed("shtrih_drv", &simulator, &register);
 }
 
 #[test]
@@ -112,6 +123,7 @@ fn kkt_shtrih_sells_with_the_commands_of_the_fn_and_finds_its_receipt_on_tcp_and
         assert_eq!(receipt.tag(1008), Some(&json!("a@example.org")));
         let items = receipt.tag(1059).unwrap();
         assert_eq!((&items[0]["1030"], &items[1]["1030"]), (&json!("Чай"), &json!("Сахар")));
+        sent_what_is_listed("kkt-shtrih", &simulator, register);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns: what the client read held against what stands in the FN.
 //! Must never: bend the client or the simulator to each other: the reference and the captures decide.
 
+use super::outside_driver::sent_what_is_listed;
 use kassette_tests::bench_rack::{BenchRegister, inn, rack_file};
 use kassette_tests::ledger::{Document, RECEIPT, SHIFT_CLOSE, SHIFT_OPEN};
 use kassette_tests::python;
@@ -48,6 +49,7 @@ fn a_client_written_from_the_reference_alone_reads_back_what_it_made_on_v1_v2_an
             "{}",
             register.serial
         );
+        sent_what_is_listed("second client", &simulator, register);
         assert_eq!(day[0]["serial"], *register.serial);
         assert_eq!(
             (&day[0]["fn"], &day[0]["fn_by_ff02"]),

@@ -4,12 +4,13 @@
 //! Must never: let a case drive a live FN to see what happens.
 
 use super::matrix::KEY;
-use kassette_api::v1::JobState;
+use kassette_api::v1::{JobState, UnitState};
 use kassette_tests::api::{LONGEST_WAIT, duration};
 use kassette_tests::bench_rack::{BenchRegister, inn};
 use kassette_tests::daemon::DaemonSetup;
 use kassette_tests::requests::{plain_receipt, slot, submission};
-use kassette_tests::test_rack::TestRack;
+use kassette_tests::test_rack::{TestRack, final_job};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -105,6 +106,40 @@ fn a_second_daemon_on_the_same_register_is_refused_by_name() {
     );
     let daemon = rack.take_daemon().unwrap();
     assert!(daemon.stop().unwrap().success());
+}
+
+/// Nothing at a network address tells that a person changed something at the register: it must be looked at again.
+#[test]
+fn a_network_register_takes_jobs_again_when_its_own_fn_is_back() {
+    let network = BenchRegister {
+        link: "tcp".into(),
+        ..BenchRegister::new(1, &inn(1))
+    };
+    let rack = TestRack::start(73, vec![network]).unwrap();
+    let (register, api) = (rack.register(0), rack.api());
+    let put_in = |number: &str| {
+        let unit = json!({ "number": number, "phase": "fiscal", "documents_left": 1000, "expiry": "2028-11-22" });
+        let fault = json!({ "kind": { "fn_replace": unit } });
+        rack.control().fault(&register.serial, &fault).unwrap();
+    };
+    api.submit(submission(&register.inn, "first", plain_receipt(700)))
+        .unwrap();
+    assert_eq!(
+        final_job(api, &register.inn, "first").unwrap().state(),
+        JobState::Completed
+    );
+    put_in("9999000000000099");
+    let until = Instant::now() + LONGEST_WAIT;
+    // A register has no watch in this version: it is asked until the foreign FN was seen.
+    while api.registers().unwrap()[0].state() != UnitState::Quarantined {
+        assert!(Instant::now() < until, "{:?}", api.registers());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    put_in(&register.fn_number);
+    api.submit(submission(&register.inn, "second", plain_receipt(800)))
+        .unwrap();
+    let job = final_job(api, &register.inn, "second").unwrap();
+    assert_eq!(job.state(), JobState::Completed, "{job:?}; {:?}", api.registers());
 }
 
 /// Something that is no register answers at a slot's address: bytes without end, or nothing at all.

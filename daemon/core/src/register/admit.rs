@@ -3,7 +3,7 @@
 //! Owns: adoption, test against live, locks, and the device's own registration.
 //! Must never: let anything beyond identification be sent to a register that is not ours.
 
-use super::session::{LOCK_AGAIN, SessionEnd};
+use super::session::{LOCK_AGAIN, SessionEnd, manual_again};
 use super::slot::SlotActor;
 use crate::dispatch::policy::{Needs, covers};
 use crate::domain::device::{FnPhase, Identity, Registration, Status};
@@ -41,7 +41,8 @@ pub(super) async fn admit(actor: &mut SlotActor, identity: &Identity) -> Result<
                     "{register} holds FN {number}; it was adopted with FN {}",
                     adoption.fn_number
                 );
-                Err((UnitState::Quarantined, Reason::new(Code::RegisterWrongFn, text), None))
+                let retry = Some(manual_again(&actor.shared));
+                Err((UnitState::Quarantined, Reason::new(Code::RegisterWrongFn, text), retry))
             }
         },
     };
@@ -74,6 +75,12 @@ async fn tell_person(actor: &SlotActor, fn_number: &FnNumber, reason: &Reason) -
     let Some(unresolved) = actor.shared.doubt_on(fn_number) else {
         return Ok(());
     };
+    let units = actor.shared.snapshot.borrow().clone();
+    let told = units.units.get(&actor.label).and_then(|unit| unit.in_doubt.as_ref());
+    if told == Some(reason) {
+        // Told at an earlier look; nothing has changed since.
+        return Ok(());
+    }
     let end = EndIntent {
         intent: unresolved.intent.intent,
         verdict: Verdict::InDoubt,
@@ -165,7 +172,9 @@ pub(super) async fn check_registration(
         .shared
         .publish(&actor.label, |unit| unit.not_ready = Some(reason.clone()));
     actor.enter(state, reason).await;
-    Err(SessionEnd::Isolated { retry: None })
+    Err(SessionEnd::Isolated {
+        retry: Some(manual_again(&actor.shared)),
+    })
 }
 
 /// A registration that differs from the one seen last is news: a re-registration, or a setting that somebody changed.

@@ -37,8 +37,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const RESOURCE_EVERY: Duration = Duration::from_secs(600);
 /// Pause before a lock that another program holds is tried again.
 pub(super) const LOCK_AGAIN: Duration = Duration::from_secs(5);
-/// Pause before an isolated unit is looked at again although it waits for a person.
-pub(super) const MANUAL_AGAIN: Duration = Duration::from_secs(60);
+/// Pause before an isolated unit is looked at again although it waits for a person: where the port stays while a person
+/// works at the register, as at a network address, nothing else tells that it is right again.
+const MANUAL_AGAIN: Duration = Duration::from_secs(60);
 /// Refusals of a device in a row, on different jobs or not, until it is isolated for a while.
 pub(super) const FAULTS_MAX: u32 = 3;
 
@@ -412,18 +413,17 @@ impl<'a> Session<'a> {
         self.shared.publish(&self.actor.label, |unit| unit.not_ready = reason);
     }
 
-    /// Isolates the unit until a person acts.
+    /// Isolates the unit until a person acts; whoever lets it back in begins to count its refusals anew.
     pub(super) async fn isolate(&mut self, reason: Reason) -> SessionEnd {
         self.actor.forgive();
-        self.actor.enter(UnitState::Quarantined, reason).await;
-        SessionEnd::Isolated { retry: None }
+        self.isolate_for_person(reason).await
     }
 
-    /// Isolates the unit but looks again by itself: what only a person can settle may have been settled elsewhere.
+    /// Isolates the unit; what only a person can settle may have been settled elsewhere, so it is looked at again.
     pub(super) async fn isolate_for_person(&mut self, reason: Reason) -> SessionEnd {
         self.actor.enter(UnitState::Quarantined, reason).await;
         SessionEnd::Isolated {
-            retry: Some(MANUAL_AGAIN),
+            retry: Some(manual_again(&self.shared)),
         }
     }
 
@@ -462,6 +462,11 @@ impl<'a> Session<'a> {
             unit.last_good = Some(now);
         });
     }
+}
+
+/// The pause before an isolated unit is looked at again, on the scale of all waits for devices.
+pub(super) fn manual_again(shared: &Shared) -> Duration {
+    shared.parts.policy.driver_timing.wait(MANUAL_AGAIN)
 }
 
 async fn port_gone(

@@ -5,7 +5,7 @@
 
 use super::attempt::Begun;
 use super::recovery::{IDLE_WAIT, LOOK_PAUSE};
-use super::session::{FAULTS_MAX, MANUAL_AGAIN, Session, SessionEnd};
+use super::session::{FAULTS_MAX, Session, SessionEnd, manual_again};
 use crate::dispatch::Taken;
 use crate::dispatch::policy::{counts_as_poison, poisoned, retry_after};
 use crate::domain::attempt::{About, DeviceFault, Refusal};
@@ -86,7 +86,7 @@ impl Session<'_> {
                 self.actor.enter(UnitState::Draining, reason).await;
                 // Some of it passes by itself: the OFD takes what was unsent.
                 Some(SessionEnd::Isolated {
-                    retry: Some(MANUAL_AGAIN),
+                    retry: Some(manual_again(&self.shared)),
                 })
             }
             Code::FnFault | Code::FnPhase => Some(self.isolate(reason).await),

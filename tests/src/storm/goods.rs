@@ -22,6 +22,9 @@ const RATES: [u32; 3] = [2, 6, 11];
 const PIECE: u32 = 0;
 const KILOGRAM: u32 = 11;
 
+/// Value of tag 1209 in documents of FFD 1.2.
+const FFD_1_2: i64 = 4;
+
 /// Whose tags for an attribute a receipt already uses: they decide where the job key goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attributes {
@@ -89,6 +92,7 @@ fn item(dice: &mut Dice) -> Item {
         payment_method: Some(4),
         item_kind: Some(1),
         measure: Some(if by_weight { KILOGRAM } else { PIECE }),
+        unit_name: dice.percent(30).then(|| if by_weight { "кг" } else { "шт" }.to_owned()),
         ..Item::default()
     }
 }
@@ -172,6 +176,7 @@ fn item_differences(items: &[Item], document: &Document) -> Vec<String> {
     if there.len() != items.len() {
         return vec![format!("{} items, asked were {}", there.len(), items.len())];
     }
+    let old_format = document.tag(1209).and_then(Value::as_i64) != Some(FFD_1_2);
     let mut found = Vec::new();
     for (at, (item, tags)) in items.iter().zip(&there).enumerate() {
         let wanted = [
@@ -181,7 +186,9 @@ fn item_differences(items: &[Item], document: &Document) -> Vec<String> {
             ("1199", item.vat_rate.map(Value::from)),
             ("1214", item.payment_method.map(Value::from)),
             ("1212", item.item_kind.map(Value::from)),
-            ("2108", item.measure.map(Value::from)),
+            // What only one of the formats has (`fn-ffd-ofd` C.4).
+            ("2108", item.measure.filter(|_| !old_format).map(Value::from)),
+            ("1197", item.unit_name.clone().filter(|_| old_format).map(Value::from)),
         ];
         for (tag, value) in wanted {
             if tags.get(tag) != value.as_ref() {
@@ -244,7 +251,7 @@ mod tests {
             ..Receipt::default()
         };
         let mut tags = json!({
-            "1054": 1, "1055": 1, "1020": 225, "1031": 0, "1081": 225, "1215": 0, "1216": 0, "1217": 0,
+            "1209": 4, "1054": 1, "1055": 1, "1020": 225, "1031": 0, "1081": 225, "1215": 0, "1216": 0, "1217": 0,
             "1059": [{ "1030": "Чай", "1079": 150, "1023": "1.5", "1043": 225, "1199": 6, "1214": 4, "1212": 1, "2108": 11 }],
         });
         assert_eq!(differences(&receipt, &document(tags.clone())), Vec::<String>::new());

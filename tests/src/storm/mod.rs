@@ -15,7 +15,7 @@ pub mod watcher;
 pub mod weather;
 
 use crate::api::Api;
-use crate::bench_rack::{BenchRegister, inn};
+use crate::bench_rack::{BenchRegister, VAT_22, inn};
 use crate::daemon::DaemonSetup;
 use crate::programs::Programs;
 use crate::test_rack::TestRack;
@@ -45,6 +45,8 @@ const TIMING_PERCENT: u32 = 4;
 const TENANTS: usize = 3;
 /// Every so many registers one stands on the network.
 const NETWORK_EVERY: usize = 4;
+/// Every so many registers, from the first, one makes documents of FFD 1.05.
+const OLD_FORMAT_EVERY: usize = 4;
 /// How many faults each register should see over the whole storm, by which the peace between them is measured: one for
 /// every so many of its receipts, within bounds.
 const RECEIPTS_FOR_A_FAULT: usize = 10;
@@ -393,14 +395,20 @@ impl Storm {
     }
 }
 
-/// Registers of several taxpayers, most on serial ports, some on the network.
+/// Registers of several taxpayers: most on serial ports, some on the network; of both links, and of both formats.
 fn registers(count: usize) -> Vec<BenchRegister> {
     let tenants = TENANTS.min(count.div_ceil(2)).max(1);
     let register = |n: usize| {
         let number = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
         let network = n % NETWORK_EVERY == NETWORK_EVERY - 1;
+        let switches = match n % 2 {
+            0 => VAT_22.to_owned(),
+            _ => VAT_22.replace('}', ", link_v2 = true }"),
+        };
         BenchRegister {
             link: if network { "tcp" } else { "pty" }.to_owned(),
+            ffd: if n % OLD_FORMAT_EVERY == 0 { "1.05" } else { "1.2" }.to_owned(),
+            switches,
             ..BenchRegister::new(number(n), &inn(number(n % tenants)))
         }
     };

@@ -407,7 +407,12 @@ fn registers(count: usize) -> Vec<BenchRegister> {
         };
         BenchRegister {
             link: if network { "tcp" } else { "pty" }.to_owned(),
-            ffd: if n % OLD_FORMAT_EVERY == 0 { "1.05" } else { "1.2" }.to_owned(),
+            ffd: if n.is_multiple_of(OLD_FORMAT_EVERY) {
+                "1.05"
+            } else {
+                "1.2"
+            }
+            .to_owned(),
             switches,
             ..BenchRegister::new(number(n), &inn(number(n % tenants)))
         }

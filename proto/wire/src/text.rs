@@ -55,21 +55,20 @@ pub fn until_nul(bytes: &[u8]) -> &[u8] {
 }
 
 fn encode(text: &str, encoding: &'static Encoding, name: &'static str) -> Result<Vec<u8>, TextError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut buffer = [0u8; 4];
-    for (index, char) in text.chars().enumerate() {
-        // The whole-text call would hide the position and write "&#1234;" for a character it lacks.
-        let (encoded, _, lacks) = encoding.encode(char.encode_utf8(&mut buffer));
-        if lacks {
-            return Err(TextError {
-                char,
-                index,
-                encoding: name,
-            });
-        }
-        bytes.extend_from_slice(&encoded);
+    let (encoded, _, lacks) = encoding.encode(text);
+    if !lacks {
+        return Ok(encoded.into_owned());
     }
-    Ok(bytes)
+    // The call for the whole text hides the position and writes "&#1234;" for a character it lacks.
+    let mut buffer = [0u8; 4];
+    let lacking = |char: char| encoding.encode(char.encode_utf8(&mut buffer)).2;
+    let mut chars = text.chars().map(lacking);
+    let index = chars.position(|lacks| lacks).unwrap_or_default();
+    Err(TextError {
+        char: text.chars().nth(index).unwrap_or_default(),
+        index,
+        encoding: name,
+    })
 }
 
 #[cfg(test)]

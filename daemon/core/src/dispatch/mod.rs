@@ -4,10 +4,12 @@
 //! Must never: hand one job to two units, or lose one that the journal has.
 
 pub mod coverage;
+mod idle;
 pub mod policy;
 
 use crate::domain::job::Priority;
 use crate::parts::UnixMillis;
+use idle::IdleUnits;
 use kassette_wire::value::Inn;
 use kassette_wire::value::RegisterId;
 use policy::{Turn, UnitFacts, Waiting, may_take};
@@ -28,6 +30,7 @@ struct Entry {
 
 #[derive(Debug, Default)]
 struct Queue {
+    idle: IdleUnits,
     interactive: BTreeMap<i64, Entry>,
     bulk: BTreeMap<i64, Entry>,
     /// When jobs that pause may be tried again.
@@ -128,7 +131,8 @@ impl Queues {
 #[derive(Debug, Default)]
 pub struct Dispatch {
     queues: Mutex<Queues>,
-    changed: Notify,
+    /// The time of some job ends earlier than that of every other.
+    earlier: Notify,
 }
 
 /// A job that was taken out of its queue; put it back or end it.
@@ -181,8 +185,15 @@ impl Dispatch {
         let mut queues = self.lock();
         queues.tenant_of.insert(job.id, job.tenant.clone());
         queues.deadlines.insert((expires, job.id));
+        let earliest = queues.deadlines.first() == Some(&(expires, job.id));
         let queue = queues.by_tenant.entry(job.tenant.clone()).or_default();
         queue.pauses.extend(not_before.map(|at| (at, job.id)));
+        if not_before.is_some() {
+            // Everybody who waits has to learn until when.
+            queue.idle.call_all();
+        } else if !aside {
+            queue.idle.call_for(&job);
+        }
         let (id, priority) = (job.id, job.priority);
         queue.line(priority).insert(
             id,
@@ -194,7 +205,9 @@ impl Dispatch {
             },
         );
         drop(queues);
-        self.changed.notify_waiters();
+        if earliest {
+            self.earlier.notify_waiters();
+        }
     }
 
     /// Takes a job at once if there is one for this unit.
@@ -254,22 +267,23 @@ impl Dispatch {
     /// Waits for a job for this unit. Dropping the future loses no job.
     pub async fn take(&self, unit: &UnitFacts) -> Taken {
         loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            // Registered before the look, so that a job put in between wakes us.
-            changed.as_mut().enable();
+            let stand = self.stand(unit);
             if let Some(taken) = self.try_take(unit) {
                 return taken;
             }
             match self.next_retry(&unit.tenant) {
-                None => changed.await,
+                None => stand.called().await,
                 Some(at) => {
                     tokio::select! {
                         biased;
-                        () = &mut changed => {}
+                        () = stand.called() => {}
                         () = tokio::time::sleep_until(at) => {}
                     }
                 }
+            }
+            // It looks before it leaves its stand: leaving without the job it was called for calls another.
+            if let Some(taken) = self.try_take(unit) {
+                return taken;
             }
         }
     }
@@ -300,16 +314,16 @@ impl Dispatch {
     /// Waits until a job's time may have ended.
     pub async fn expiry(&self) {
         loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
+            let earlier = self.earlier.notified();
+            tokio::pin!(earlier);
+            earlier.as_mut().enable();
             let earliest = self.lock().deadlines.first().map(|(at, _)| *at);
             match earliest {
-                None => changed.await,
+                None => earlier.await,
                 Some(at) => {
                     tokio::select! {
                         biased;
-                        () = &mut changed => {}
+                        () = &mut earlier => {}
                         () = tokio::time::sleep_until(at) => return,
                     }
                 }
@@ -355,7 +369,7 @@ mod tests {
     use kassette_wire::value::{RegisterId, Vendor};
     use policy::Needs;
 
-    fn unit() -> UnitFacts {
+    pub(super) fn unit() -> UnitFacts {
         let inn: Inn = "7704358518".parse().unwrap();
         UnitFacts {
             register: RegisterId {
@@ -376,7 +390,7 @@ mod tests {
         }
     }
 
-    fn job(id: i64, priority: Priority) -> Taken {
+    pub(super) fn job(id: i64, priority: Priority) -> Taken {
         let key = JobKey::new(Parts {
             rack: RackId::UNNAMED,
             generation: Generation::new(1).unwrap(),

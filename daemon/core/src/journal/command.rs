@@ -320,8 +320,8 @@ pub enum ReplyBody {
     },
     /// A try ended. Its end is durable whatever became of the next one.
     Ended {
-        /// State of the job now.
-        job: Option<JobState>,
+        /// Row number and state of the job now.
+        job: Option<(i64, JobState)>,
         /// The next intent and the number of that try; absent when none was given or it could not begin. Nothing of it
         /// was stored then; a `Begin` of its own tells why.
         next: Option<(i64, u32)>,

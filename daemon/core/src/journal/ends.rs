@@ -63,7 +63,8 @@ pub(super) fn end(
     tx.prepare_cached("UPDATE fns SET last_fd = MAX(last_fd, ?2) WHERE id = ?1")?
         .execute(params![row.fn_row, mark])?;
     seal_fn(tx, row.fn_row)?;
-    let job = row.job.map(|job| end_job(tx, job, end)).transpose()?;
+    let job = row.job.map(|job| Ok::<_, WriteError>((job, end_job(tx, job, end)?)));
+    let job = job.transpose()?;
     // The outcome is known and must be durable, whatever keeps the next try from beginning.
     let next = match next {
         None => None,
@@ -193,7 +194,9 @@ fn write_end(tx: &Transaction<'_>, end: &EndIntent, state: &AttemptState) -> Res
 fn insert_document(tx: &Transaction<'_>, end: &EndIntent, row: &OpenRow, made: &Evidence) -> Result<(), WriteError> {
     let total = i64::try_from(made.total.get()).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
     let tenant: i64 = match row.job {
-        Some(job) => tx.query_row("SELECT tenant FROM jobs WHERE id = ?1", [job], |r| r.get(0))?,
+        Some(job) => tx
+            .prepare_cached("SELECT tenant FROM jobs WHERE id = ?1")?
+            .query_row([job], |r| r.get(0))?,
         None => tenant_of_fn(tx, row.fn_row)?,
     };
     tx.prepare_cached(

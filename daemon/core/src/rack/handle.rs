@@ -195,9 +195,11 @@ impl RackHandle {
     /// # Errors
     /// [`RackError`] with `JOB_NOT_FOUND`, or when the journal cannot be read.
     pub async fn wait_final(&self, tenant: &Inn, key: &JobKey, until: Instant) -> Result<Job, RackError> {
-        let mut sequence = self.sequence();
+        let ending = self.shared.endings.of(key);
         loop {
-            sequence.mark_unchanged();
+            let called = ending.called();
+            tokio::pin!(called);
+            called.as_mut().enable();
             let select = JobSelect::Name {
                 tenant: tenant.clone(),
                 key: *key,
@@ -209,7 +211,7 @@ impl RackHandle {
             }
             tokio::select! {
                 biased;
-                changed = sequence.changed() => if changed.is_err() { return Ok(job) },
+                () = called => {}
                 () = tokio::time::sleep_until(until) => {}
             }
         }

@@ -10,6 +10,7 @@ use super::limits::room;
 use super::orders::{self, AppliedPlan, ApplyOrder, TenantOrder};
 use super::shared::{NotWritten, Shared, Standing};
 use crate::dispatch::coverage::{context, covered};
+use crate::domain::device::Registration;
 use crate::domain::error::RackError;
 use crate::domain::job::{CancelOrder, Job, JobSelect, SubmitOrder, Submitted};
 use crate::journal::{AcceptJob, CancelJob, Command, Query, ReplyBody, Rows, StoredJob};
@@ -215,15 +216,19 @@ pub(super) fn not_yet(receipt: &Receipt) -> Result<(), RackError> {
 
 /// A receipt that no registration of the tenant covers is refused; with none known yet it waits for a unit.
 pub(super) fn coverage(shared: &Shared, tenant: &Inn, receipt: &Receipt, at: UnixMillis) -> Result<(), RackError> {
-    let registrations = shared.registrations_of(tenant);
-    let mut reasons = Vec::new();
-    for registration in &registrations {
-        match covered(registration, tenant, receipt, day(shared, tenant, at)) {
-            Ok(()) => return Ok(()),
-            Err(reason) => reasons.push(reason),
+    let day = day(shared, tenant, at);
+    let mut first = None;
+    let covers = |registration: &Registration| match covered(registration, tenant, receipt, day) {
+        Ok(()) => true,
+        Err(reason) => {
+            first.get_or_insert(reason);
+            false
         }
+    };
+    if shared.any_registration(tenant, covers) {
+        return Ok(());
     }
-    let Some(first) = reasons.into_iter().next() else {
+    let Some(first) = first else {
         if shared
             .plan
             .borrow()

@@ -3,6 +3,7 @@
 //! Owns: the task set in which everything of the core runs; dropping it is a crash.
 //! Must never: exit the process; it ends with `Stopped` or `Reopen`.
 
+mod endings;
 mod handle;
 mod intake;
 mod limits;

@@ -3,6 +3,7 @@
 //! Owns: the standing plan, the unresolved attempts, the one snapshot, the way into the journal.
 //! Must never: be reached from outside but through the handle.
 
+use super::endings::Endings;
 use super::limits::Rates;
 use super::{Ended, Parts};
 use crate::dispatch::policy::{Needs, Waiting, faults_of};
@@ -98,6 +99,7 @@ pub struct Shared {
     pub sequence: watch::Sender<u64>,
     pub stop: watch::Sender<bool>,
     pub ended: watch::Sender<Option<Ended>>,
+    pub endings: Endings,
     doubts: Mutex<BTreeMap<FnNumber, Unresolved>>,
     registrations: Mutex<BTreeMap<RegisterId, Registration>>,
     keys: Mutex<BTreeMap<Inn, TenantKeys>>,
@@ -106,6 +108,15 @@ pub struct Shared {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The job that a command ends by itself.
+fn job_of(command: &Command) -> Option<i64> {
+    match command {
+        Command::Cancel(order) => Some(order.job),
+        Command::Expire { job, .. } => Some(*job),
+        _ => None,
+    }
 }
 
 impl Shared {
@@ -120,6 +131,7 @@ impl Shared {
             sequence: watch::Sender::new(sequence),
             stop: watch::Sender::new(false),
             ended: watch::Sender::new(None),
+            endings: Endings::default(),
             doubts: Mutex::default(),
             registrations: Mutex::default(),
             keys: Mutex::default(),
@@ -147,8 +159,22 @@ impl Shared {
         if self.ended.borrow().is_some() {
             return Err(NotWritten::Stopped);
         }
+        let job = job_of(&command);
         match self.parts.committer.commit(command).await {
             Commit::Done(reply) => {
+                match (&reply.body, job) {
+                    (ReplyBody::JobState(state), Some(row)) if state.is_final() => self.endings.ended(row),
+                    (
+                        ReplyBody::Ended {
+                            job: Some((row, state)),
+                            ..
+                        },
+                        _,
+                    ) if state.is_final() => {
+                        self.endings.ended(*row);
+                    }
+                    _ => {}
+                }
                 self.sequence.send_if_modified(|known| {
                     let newer = reply.sequence > *known;
                     *known = reply.sequence.max(*known);
@@ -358,8 +384,9 @@ impl Shared {
         lock(&self.registrations).insert(register.clone(), registration.clone())
     }
 
-    /// Registrations of a tenant's adopted registers, as last seen.
-    pub fn registrations_of(&self, tenant: &Inn) -> Vec<Registration> {
+    /// Whether a registration of a tenant's adopted registers, as last seen, is one that `fits`; asked in place, for a
+    /// tenant may have hundreds.
+    pub fn any_registration(&self, tenant: &Inn, fits: impl FnMut(&Registration) -> bool) -> bool {
         let standing = self.plan.borrow().clone();
         let known = lock(&self.registrations);
         let adopted = standing
@@ -367,9 +394,7 @@ impl Shared {
             .registers
             .values()
             .filter(|adoption| adoption.tenant == *tenant);
-        adopted
-            .filter_map(|adoption| known.get(&adoption.register).cloned())
-            .collect()
+        adopted.filter_map(|adoption| known.get(&adoption.register)).any(fits)
     }
 
     /// Notes whether a unit's clock needs a correction; how many do.

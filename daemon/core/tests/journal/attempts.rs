@@ -34,7 +34,7 @@ fn an_end_and_the_next_intent_are_one_commit() {
     else {
         panic!("{body:?}")
     };
-    assert_eq!(job, Some(JobState::Completed));
+    assert_eq!(job, Some((first, JobState::Completed)));
     let stored = rig.job(first).job;
     assert_eq!(stored.evidence, Some(evidence(FN, 11)));
     assert_eq!(stored.attempts[0].state, AttemptState::Made);
@@ -52,7 +52,7 @@ fn an_outcome_is_durable_although_the_next_intent_cannot_begin() {
     let ReplyBody::Ended { job, next: None } = body else {
         panic!("{body:?}")
     };
-    assert_eq!(job, Some(JobState::Completed));
+    assert_eq!(job, Some((first, JobState::Completed)));
     assert_eq!(rig.job(waiting).job.state, JobState::Accepted);
     assert!(rig.job(waiting).job.attempts.is_empty());
     assert!(rig.reopen().doubts.is_empty());
@@ -261,7 +261,7 @@ fn a_job_leaves_an_attempt_without_a_document_only_with_a_negative_proof() {
     assert!(matches!(
         rig.apply(again(Some(good))),
         ReplyBody::Ended {
-            job: Some(JobState::Accepted),
+            job: Some((_, JobState::Accepted)),
             ..
         }
     ));

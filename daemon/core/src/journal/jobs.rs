@@ -3,8 +3,9 @@
 //! Owns: acceptance under a key, the moves of the job machine, and the row of each move in the commit sequence.
 //! Must never: take a known key as new.
 
+use super::checks::RowSum;
 use super::command::{AcceptJob, CancelJob, ReplyBody};
-use super::rows::{job_state_sum, job_sum, jobs, priority_number};
+use super::rows::{job_state_sum, jobs, priority_number, sum_of_values};
 use super::store::{JournalFacts, WriteError, Written};
 use crate::domain::error::Reason;
 use crate::domain::job::Job;
@@ -12,7 +13,8 @@ use crate::parts::UnixMillis;
 use kassette_receipts::job::{Event, JobState, step};
 use kassette_receipts::job_key::{JobKey, Parts, Sequence};
 use kassette_wire::codes::Code;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension as _, Transaction, params, params_from_iter};
 
 /// The row number of a tenant, client … made at first sight.
 pub(super) fn id_of(
@@ -87,8 +89,18 @@ pub(super) fn accept(tx: &Transaction<'_>, facts: &JournalFacts, order: &AcceptJ
         sequence,
         hash: order.submission,
     });
-    insert(tx, id, tenant, client, replaces, &key, order)?;
-    Ok(ReplyBody::Accepted { id, job: load(tx, id)? })
+    let row = NewRow {
+        id,
+        tenant,
+        client,
+        replaces,
+        key,
+    };
+    insert(tx, &row, order)?;
+    Ok(ReplyBody::Accepted {
+        id,
+        job: Box::new(new_job(key, order)),
+    })
 }
 
 /// The row of the job that a new one stands in for: it must have ended without a document, and only once.
@@ -115,15 +127,44 @@ fn replaced(tx: &Transaction<'_>, tenant: i64, key: &JobKey) -> Result<i64, Writ
     }
 }
 
-fn insert(
-    tx: &Transaction<'_>,
+/// What the journal gives a new job.
+struct NewRow {
     id: i64,
     tenant: i64,
     client: i64,
     replaces: Option<i64>,
-    key: &JobKey,
-    order: &AcceptJob,
-) -> Result<(), WriteError> {
+    key: JobKey,
+}
+
+/// The job as its row would be read.
+fn new_job(key: JobKey, order: &AcceptJob) -> Job {
+    Job {
+        key,
+        tenant: order.tenant.clone(),
+        client: order.client.clone(),
+        external_id: order.external_id.clone(),
+        key_time: order.key_time,
+        receipt: order.receipt.clone(),
+        content_hash: order.hash,
+        priority: order.priority,
+        labels: order.labels.clone(),
+        accepted_at: order.at,
+        expires_at: order.expires_at,
+        replaces: order.replaces,
+        replaced_by: None,
+        state: JobState::Accepted,
+        reason: None,
+        needs_person: None,
+        evidence: None,
+        attempts: Vec::new(),
+        revision: 1,
+        updated_at: order.at,
+        ffd: None,
+    }
+}
+
+/// Stores a job in one statement: its checksums are those of the values that are stored, not read back.
+fn insert(tx: &Transaction<'_>, new: &NewRow, order: &AcceptJob) -> Result<(), WriteError> {
     if order.receipt.buyer.is_some() {
         // The buyer is personal data and stands encrypted in a table of its own.
         return Err(WriteError::Refused(
@@ -135,36 +176,45 @@ fn insert(
         serde_json::to_string(&order.receipt).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
     let labels =
         serde_json::to_string(&order.labels).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
+    // The columns of `job_sum` in its order.
+    let fixed: [Value; 14] = [
+        new.id.into(),
+        new.key.as_str().to_owned().into(),
+        new.tenant.into(),
+        new.client.into(),
+        order.external_id.clone().into(),
+        i64::from(order.hash.version).into(),
+        order.hash.digest.to_vec().into(),
+        order.key_time.map(|time| time.0).into(),
+        body.into(),
+        priority_number(order.priority).into(),
+        labels.into(),
+        order.at.0.into(),
+        order.expires_at.0.into(),
+        new.replaces.into(),
+    ];
+    let sum = sum_of_values(RowSum::new("jobs"), &fixed);
+    let state = StateColumns {
+        state: JobState::Accepted,
+        reason: None,
+        needs_person: None,
+        attempts: 0,
+        revision: 1,
+        at: order.at,
+    };
+    let sums = [Value::from(sum), Value::from(state.sum(new.id))];
     tx.prepare_cached(
         "INSERT INTO jobs (id, key, tenant, client, external_id, hash_version, hash, key_time, body, priority, labels, \
-         accepted_at, expires_at, replaces, sum, state, attempts, revision, updated_at, state_sum) VALUES \
-         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, x'', 'ACCEPTED', 0, 1, ?12, x'')",
+         accepted_at, expires_at, replaces, sum, state_sum, state, attempts, revision, updated_at) VALUES \
+         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 'ACCEPTED', 0, 1, ?12)",
     )?
-    .execute(params![
-        id,
-        key.as_str(),
-        tenant,
-        client,
-        order.external_id,
-        order.hash.version,
-        order.hash.digest.as_slice(),
-        order.key_time.map(|t| t.0),
-        body,
-        priority_number(order.priority),
-        labels,
-        order.at.0,
-        order.expires_at.0,
-        replaces,
-    ])?;
-    let sum = job_sum(tx, id)?;
-    let state_sum = job_state_sum(tx, id)?;
-    tx.prepare_cached("UPDATE jobs SET sum = ?2, state_sum = ?3 WHERE id = ?1")?
-        .execute(params![id, sum, state_sum])?;
+    .execute(params_from_iter(fixed.iter().chain(&sums)))?;
     if let Some(buyer) = &order.buyer {
         tx.prepare_cached("INSERT INTO contacts (job, nonce, sealed) VALUES (?1, ?2, ?3)")?
-            .execute(params![id, buyer.nonce.as_slice(), buyer.sealed])?;
+            .execute(params![new.id, buyer.nonce.as_slice(), buyer.sealed])?;
     }
-    event(tx, id, "accepted", order.at)?;
+    tx.prepare_cached("INSERT INTO events (at, job, tenant, kind) VALUES (?1, ?2, ?3, 'accepted')")?
+        .execute([order.at.0, new.id, new.tenant])?;
     Ok(())
 }
 
@@ -185,26 +235,58 @@ pub(super) struct JobMove<'a> {
     pub at: UnixMillis,
 }
 
+/// The columns of a job that change, as they are about to be stored.
+struct StateColumns<'a> {
+    state: JobState,
+    reason: Option<&'a Reason>,
+    needs_person: Option<&'a Reason>,
+    attempts: i64,
+    revision: i64,
+    at: UnixMillis,
+}
+
+impl StateColumns<'_> {
+    /// As `job_state_sum` finds them.
+    fn values(&self, id: i64) -> [Value; 9] {
+        let code = |reason: Option<&Reason>| reason.map(|reason| reason.code.as_str().to_owned()).into();
+        let detail = |reason: Option<&Reason>| reason.map(|reason| reason.detail.clone()).into();
+        [
+            id.into(),
+            self.state.as_str().to_owned().into(),
+            code(self.reason),
+            detail(self.reason),
+            code(self.needs_person),
+            detail(self.needs_person),
+            self.attempts.into(),
+            self.revision.into(),
+            self.at.0.into(),
+        ]
+    }
+
+    fn sum(&self, id: i64) -> Vec<u8> {
+        sum_of_values(RowSum::new("job_state"), &self.values(id))
+    }
+}
+
 pub(super) fn move_job(tx: &Transaction<'_>, change: &JobMove<'_>) -> Result<JobState, WriteError> {
-    let state = state_of(tx, change.job)?;
+    let (state, attempts, revision) = standing(tx, change.job)?;
     let next =
         step(state, change.event).map_err(|illegal| WriteError::Refused(Code::InternalFault, illegal.to_string()))?;
-    let code = |reason: Option<&Reason>| reason.map(|r| r.code.as_str());
+    let columns = StateColumns {
+        state: next,
+        reason: change.reason,
+        needs_person: change.needs_person,
+        attempts: change.attempts.map_or(attempts, i64::from),
+        revision: revision + 1,
+        at: change.at,
+    };
+    let sum = Value::from(columns.sum(change.job));
+    // One statement: the row holds the receipt, and every update writes all of it.
     tx.prepare_cached(
-        "UPDATE jobs SET state = ?2, code = ?3, detail = ?4, person_code = ?5, person_detail = ?6, \
-         attempts = COALESCE(?7, attempts), revision = revision + 1, updated_at = ?8 WHERE id = ?1",
+        "UPDATE jobs SET state = ?2, code = ?3, detail = ?4, person_code = ?5, person_detail = ?6, attempts = ?7, \
+         revision = ?8, updated_at = ?9, state_sum = ?10 WHERE id = ?1",
     )?
-    .execute(params![
-        change.job,
-        next.as_str(),
-        code(change.reason),
-        change.reason.map(|r| r.detail.as_str()),
-        code(change.needs_person),
-        change.needs_person.map(|r| r.detail.as_str()),
-        change.attempts,
-        change.at.0,
-    ])?;
-    seal_state(tx, change.job)?;
+    .execute(params_from_iter(columns.values(change.job).iter().chain([&sum])))?;
     event(tx, change.job, "state", change.at)?;
     if next.is_final() {
         tx.prepare_cached("INSERT INTO outbox (job, at) VALUES (?1, ?2)")?
@@ -220,14 +302,22 @@ fn seal_state(tx: &Transaction<'_>, job: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn state_of(tx: &Transaction<'_>, job: i64) -> Result<JobState, WriteError> {
-    let text: Option<String> = tx
-        .prepare_cached("SELECT state FROM jobs WHERE id = ?1")?
-        .query_row([job], |row| row.get(0))
+/// State, attempts and revision of a job.
+fn standing(tx: &Transaction<'_>, job: i64) -> Result<(JobState, i64, i64), WriteError> {
+    let found: Option<(String, i64, i64)> = tx
+        .prepare_cached("SELECT state, attempts, revision FROM jobs WHERE id = ?1")?
+        .query_row([job], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let text = text.ok_or_else(|| WriteError::Refused(Code::JobNotFound, format!("no job with row number {job}")))?;
-    text.parse()
-        .map_err(|_| WriteError::Refused(Code::JournalDamaged, format!("job {job} has state \"{text}\"")))
+    let (text, attempts, revision) =
+        found.ok_or_else(|| WriteError::Refused(Code::JobNotFound, format!("no job with row number {job}")))?;
+    let state = text
+        .parse()
+        .map_err(|_| WriteError::Refused(Code::JournalDamaged, format!("job {job} has state \"{text}\"")))?;
+    Ok((state, attempts, revision))
+}
+
+fn state_of(tx: &Transaction<'_>, job: i64) -> Result<JobState, WriteError> {
+    Ok(standing(tx, job)?.0)
 }
 
 pub(super) fn cancel(tx: &Transaction<'_>, order: &CancelJob) -> Written {

@@ -14,13 +14,15 @@ use kassette_receipts::hash::ContentHash;
 use kassette_receipts::job_key::JobKey;
 use kassette_receipts::rules::Ffd;
 use kassette_wire::value::{FdNumber, FiscalSign, Kopecks, RegisterId, ShiftNumber};
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::str::FromStr;
 
 /// Columns of a job with its tenant and client, in the order [`job`] reads them.
 pub const JOB_COLUMNS: &str = "j.id, j.key, t.inn, c.name, j.external_id, j.hash_version, j.hash, j.key_time, j.body, \
     j.priority, j.labels, j.accepted_at, j.expires_at, r.key, j.state, j.code, j.detail, j.person_code, \
-    j.person_detail, j.revision, j.updated_at, (SELECT x.key FROM jobs x WHERE x.replaces = j.id)";
+    j.person_detail, j.revision, j.updated_at, (SELECT x.key FROM jobs x WHERE x.replaces = j.id), \
+    j.attempts";
 /// The tables behind [`JOB_COLUMNS`].
 pub const JOB_TABLES: &str = "jobs j JOIN tenants t ON t.id = j.tenant JOIN clients c ON c.id = j.client \
     LEFT JOIN jobs r ON r.id = j.replaces";
@@ -152,8 +154,8 @@ fn learned(id: i64, text: &str) -> Result<Learned, ReadError> {
         .ok_or_else(|| damaged("document", id, format!("\"{text}\" is no way to learn")))
 }
 
-/// A job from a row of [`JOB_COLUMNS`], without attempts, document and buyer.
-fn job_row(row: &Row<'_>) -> Result<(i64, Job), ReadError> {
+/// A job from a row of [`JOB_COLUMNS`], without attempts, document and buyer; and whether an attempt of it ever began.
+fn job_row(row: &Row<'_>) -> Result<(i64, Job, bool), ReadError> {
     let id: i64 = row.get(0)?;
     let text = |at: usize| -> rusqlite::Result<String> { row.get(at) };
     let digest: Vec<u8> = row.get(6)?;
@@ -195,25 +197,13 @@ fn job_row(row: &Row<'_>) -> Result<(i64, Job), ReadError> {
         revision: row.get::<_, i64>(19)?.try_into().map_err(|e| damaged("job", id, e))?,
         updated_at: UnixMillis(row.get(20)?),
     };
-    Ok((id, job))
+    Ok((id, job, row.get::<_, i64>(22)? > 0))
 }
 
 /// Fills in attempts, document and sealed buyer of a job.
-fn complete(conn: &Connection, id: i64, mut job: Job) -> Result<StoredJob, ReadError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT i.id, i.number, i.kind, r.name, f.number, i.baseline, i.started_at, i.ended_at, i.state, i.code, \
-         i.detail, i.device, (SELECT s.label FROM placements p JOIN slots s ON s.id = p.slot WHERE \
-         p.register = i.register AND p.from_at <= i.started_at ORDER BY p.from_at DESC, p.id DESC LIMIT 1) \
-         FROM intents i JOIN registers r ON r.id = i.register JOIN fns f ON f.id = i.fn \
-         WHERE i.job = ?1 ORDER BY i.number",
-    )?;
-    let mut rows = statement.query([id])?;
-    while let Some(row) = rows.next()? {
-        job.attempts.push(attempt(row)?);
-    }
-    if let Some(found) = documents(conn, WITHOUT_SIGN, "d.job = ?1 LIMIT 1", params![id])?.pop() {
-        job.ffd = found.row.ffd;
-        job.evidence = Some(found.evidence);
+fn complete(conn: &Connection, id: i64, mut job: Job, attempted: bool) -> Result<StoredJob, ReadError> {
+    if attempted {
+        attempts(conn, id, &mut job)?;
     }
     let sealed = conn
         .prepare_cached("SELECT nonce, sealed FROM contacts WHERE job = ?1")?
@@ -229,6 +219,27 @@ fn complete(conn: &Connection, id: i64, mut job: Job) -> Result<StoredJob, ReadE
         }
     };
     Ok(StoredJob { id, job, buyer: sealed })
+}
+
+/// Fills in attempts and document. A job that waits for its first attempt has neither: that spares two joins each time
+/// one is taken.
+fn attempts(conn: &Connection, id: i64, job: &mut Job) -> Result<(), ReadError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT i.id, i.number, i.kind, r.name, f.number, i.baseline, i.started_at, i.ended_at, i.state, i.code, \
+         i.detail, i.device, (SELECT s.label FROM placements p JOIN slots s ON s.id = p.slot WHERE \
+         p.register = i.register AND p.from_at <= i.started_at ORDER BY p.from_at DESC, p.id DESC LIMIT 1) \
+         FROM intents i JOIN registers r ON r.id = i.register JOIN fns f ON f.id = i.fn \
+         WHERE i.job = ?1 ORDER BY i.number",
+    )?;
+    let mut rows = statement.query([id])?;
+    while let Some(row) = rows.next()? {
+        job.attempts.push(attempt(row)?);
+    }
+    if let Some(found) = documents(conn, WITHOUT_SIGN, "d.job = ?1 LIMIT 1", params![id])?.pop() {
+        job.ffd = found.row.ffd;
+        job.evidence = Some(found.evidence);
+    }
+    Ok(())
 }
 
 /// An attempt from a row: id, number, kind, register, fn, baseline, started, ended, state, code, detail, device, slot.
@@ -267,7 +278,10 @@ pub(super) fn jobs(
     while let Some(row) = rows.next()? {
         found.push(job_row(row)?);
     }
-    found.into_iter().map(|(id, job)| complete(conn, id, job)).collect()
+    found
+        .into_iter()
+        .map(|(id, job, attempted)| complete(conn, id, job, attempted))
+        .collect()
 }
 
 /// A document with its row number and its proof.
@@ -382,4 +396,9 @@ pub(super) fn sum_of(mut sum: RowSum, row: &Row<'_>, columns: usize) -> rusqlite
         sum = sum.value(row.get_ref(at)?);
     }
     Ok(sum.finish())
+}
+
+/// The same of values that are about to be stored.
+pub(super) fn sum_of_values(sum: RowSum, values: &[Value]) -> Vec<u8> {
+    values.iter().fold(sum, |sum, value| sum.value(value.into())).finish()
 }

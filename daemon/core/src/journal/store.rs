@@ -157,7 +157,7 @@ fn harden(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "cell_size_check", true)?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
-    conn.set_prepared_statement_cache_capacity(64);
+    conn.set_prepared_statement_cache_capacity(128);
     Ok(())
 }
 
@@ -363,10 +363,10 @@ pub(super) fn savepoint<T>(
     tx: &Transaction<'_>,
     write: impl FnOnce() -> Result<T, WriteError>,
 ) -> rusqlite::Result<Result<T, (Code, String)>> {
-    tx.execute_batch("SAVEPOINT one")?;
+    tx.prepare_cached("SAVEPOINT one")?.execute([])?;
     let refused = match write() {
         Ok(done) => {
-            tx.execute_batch("RELEASE one")?;
+            tx.prepare_cached("RELEASE one")?.execute([])?;
             return Ok(Ok(done));
         }
         Err(WriteError::Refused(code, text)) => (code, text),

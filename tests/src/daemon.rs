@@ -30,6 +30,8 @@ pub struct DaemonSetup {
     pub timing_percent: u32,
     /// What is logged.
     pub log_level: String,
+    /// Another build of the daemon to start instead of the one that cargo calls up to date.
+    pub program: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -46,6 +48,7 @@ impl DaemonSetup {
             locks: folder.join("locks"),
             timing_percent: 5,
             log_level: "info,kassette_core=debug".to_owned(),
+            program: None,
         }
     }
 
@@ -90,7 +93,11 @@ impl DaemonSetup {
     /// # Errors
     /// When it does not start, with the end of its log.
     pub fn start(&self) -> anyhow::Result<Daemon> {
-        self.ready(Programs::built()?.daemon()?, None)
+        let program = self
+            .program
+            .as_deref()
+            .map_or_else(|| Programs::built()?.daemon(), Ok)?;
+        self.ready(program, None)
     }
 
     /// Starts the daemon that ends at a named fault point, and waits for its ready line.

@@ -7,7 +7,7 @@ use super::rack::tenant;
 use crate::api::{channel, duration};
 use crate::requests::{plain_item, plain_receipt, submission};
 use anyhow::{Context, anyhow};
-use kassette_api::v1::{Payments, Receipt, SubmitReceiptRequest};
+use kassette_api::v1::{Item, Payments, Receipt, SubmitReceiptRequest};
 use prost::Message as _;
 use prost::bytes::{Buf as _, BufMut as _, Bytes};
 use std::path::Path;
@@ -91,10 +91,11 @@ pub fn kibibyte_receipt() -> Receipt {
             ..Payments::default()
         });
     }
-    // The last name gives way until the size is right.
+    // The longest name gives way until the size is right.
+    let length = |item: &&mut Item| item.name.as_ref().map(String::len);
     while size(&receipt) > KIBIBYTE
-        && let Some(name) = receipt.items.last_mut().and_then(|item| item.name.as_mut())
-        && name.chars().count() > 1
+        && let Some(name) = receipt.items.iter_mut().max_by_key(length)
+        && let Some(name) = name.name.as_mut()
     {
         name.pop();
     }

@@ -4,14 +4,16 @@
 //! Must never: take a figure from the daemon's own words where simulator, kernel or client can be asked.
 
 pub mod commands;
+pub mod idle;
+pub mod latency;
 pub mod limits;
 pub mod load;
 pub mod process_cost;
 pub mod rack;
 pub mod row;
+pub mod submissions;
 pub mod throughput;
 
-use anyhow::bail;
 use row::{Figure, Row};
 use std::time::Duration;
 
@@ -39,10 +41,12 @@ impl Effort {
 /// When it could not be measured, and why.
 pub fn measure(figure: Figure, effort: Effort, before: &[Row]) -> anyhow::Result<Vec<Row>> {
     let seconds = |quick, full| Duration::from_secs(effort.pick(quick, full));
-    let _ = before;
     match figure {
         Figure::B5 => commands::measure(),
         Figure::B1 => throughput::receipts(effort.pick(1, 3), seconds(8, 20)),
-        Figure::B2 | Figure::B3 | Figure::B4 | Figure::B9 => bail!("it is not measured yet"),
+        Figure::B2 => latency::measure(effort.pick(1, 3), seconds(8, 20), before),
+        Figure::B3 => submissions::rate(effort.pick(3, 5), seconds(2, 5), effort.pick(20_000, 100_000)),
+        Figure::B4 => submissions::cost(effort.pick(1, 3), effort.pick(1_500, 6_000), seconds(3, 8)),
+        Figure::B9 => idle::measure(seconds(12, 60)),
     }
 }

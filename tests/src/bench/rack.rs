@@ -147,12 +147,14 @@ impl Rack {
     }
 }
 
-/// The daemon as shipped, with the log as shipped and no scaled waits.
+/// The daemon as shipped, with the log as shipped and no scaled waits; or another build of it, named by
+/// `KASSETTE_BENCH_DAEMON`, to compare two.
 #[must_use]
 pub fn setup(folder: &Path) -> DaemonSetup {
     DaemonSetup {
         timing_percent: 100,
         log_level: "info".to_owned(),
+        program: std::env::var_os("KASSETTE_BENCH_DAEMON").map(Into::into),
         ..DaemonSetup::within(&folder.join("daemon"))
     }
 }

@@ -26,7 +26,7 @@ pub enum Figure {
 
 impl Figure {
     /// Every figure that this program measures, in the order in which it does.
-    pub const ALL: [Self; 2] = [Self::B5, Self::B1];
+    pub const ALL: [Self; 6] = [Self::B5, Self::B1, Self::B2, Self::B3, Self::B4, Self::B9];
 
     /// Its name.
     #[must_use]

@@ -1,4 +1,4 @@
-//! B1 to B4: receipts and submissions for a second, time in the daemon, CPU for a receipt.
+//! B1: receipts a second.
 //!
 //! Owns: the runs, each beside its limit.
 //! Must never: count a receipt that no simulated register made.

@@ -5,6 +5,7 @@
 
 use kassette_limits::commits::Commits;
 use kassette_limits::register::{FILL, OPEN_SHIFT, Register, close};
+use nix::time::ClockId;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ async fn receipt(register: &Register, closing: &[u8]) -> io::Result<()> {
     register.exchange(closing).await
 }
 
-/// One task for each register: receipt, group commits, receipt; prints how many were made.
+/// One task for each register: receipt, group commits, receipt; prints how many were made at what CPU.
 async fn receipts(registers: Vec<Register>, commits: &Commits, seconds: Duration, each: f64) -> io::Result<()> {
     let (until, closing) = (Instant::now() + seconds, Arc::new(close()));
     let mut tasks = JoinSet::new();
@@ -69,7 +70,9 @@ async fn receipts(registers: Vec<Register>, commits: &Commits, seconds: Duration
     while let Some(ended) = tasks.join_next().await {
         made += ended.map_err(io::Error::other)??;
     }
-    println!("{{\"made\":{made}}}");
+    let cpu = ClockId::CLOCK_PROCESS_CPUTIME_ID.now().map_err(io::Error::other)?;
+    let cpu_us = Duration::from(cpu).as_micros();
+    println!("{{\"made\":{made},\"cpu_us\":{cpu_us}}}");
     Ok(())
 }
 

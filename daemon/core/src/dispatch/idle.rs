@@ -110,6 +110,17 @@ mod tests {
     use futures_util::FutureExt as _;
 
     #[tokio::test(start_paused = true)]
+    async fn a_job_put_while_a_unit_waits_reaches_it_and_no_other() {
+        let dispatch = Dispatch::default();
+        let unit = unit();
+        let (taken, ()) = tokio::join!(dispatch.take(&unit), async {
+            dispatch.put(job(1, Priority::Bulk), None, false)
+        });
+        assert_eq!(taken.job.id, 1);
+        assert!(dispatch.try_take(&unit).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn as_many_idle_units_are_called_as_jobs_are_put() {
         let dispatch = Arc::new(Dispatch::default());
         let mut units = tokio::task::JoinSet::new();

@@ -421,17 +421,6 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_job_put_while_a_unit_waits_reaches_it_and_no_other() {
-        let dispatch = Dispatch::default();
-        let unit = unit();
-        let (taken, ()) = tokio::join!(dispatch.take(&unit), async {
-            dispatch.put(job(1, Priority::Bulk), None, false)
-        });
-        assert_eq!(taken.job.id, 1);
-        assert!(dispatch.try_take(&unit).is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
     async fn bulk_gets_a_tenth_and_interactive_the_rest() {
         let dispatch = Dispatch::default();
         let unit = unit();

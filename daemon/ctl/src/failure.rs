@@ -3,6 +3,7 @@
 //! Owns: exit codes, and the form of an error: what happened, to whom, what to do next, under which code.
 //! Must never: hide a code or a detail that the daemon gave.
 
+use crate::say::say;
 use kassette_api::codes::Code;
 use kassette_api::status::{ErrorDetails, StatusExt};
 use std::fmt::{Display, Write};
@@ -113,7 +114,7 @@ impl Failure {
     /// Prints the failure and gives its exit code.
     pub fn report(&self, json: bool) -> ExitCode {
         if json {
-            println!("{}", self.json());
+            say!("{}", self.json());
         } else {
             eprint!("{}", self.text());
         }

@@ -11,6 +11,7 @@ mod json;
 mod paint;
 mod progress;
 mod receipt_file;
+mod say;
 
 use clap::Parser;
 use failure::Failure;

@@ -216,3 +216,28 @@ fn a_file_with_a_bad_line_is_refused_whole_with_the_number_of_the_line() {
     assert!(said.contains("line 9: ") && said.contains("next: "), "{said}");
     assert_eq!(rack.api().jobs().unwrap(), []);
 }
+
+/// A pipe whose reader has gone before the first line.
+fn nobody_reads() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn a_command_whose_reader_has_gone_ends_without_a_panic() {
+    let rack = TestRack::start(401, vec![BenchRegister::new(1, &inn(1))]).unwrap();
+    for verb in [
+        &["codes"][..],
+        &["registers"],
+        &["tenants"],
+        &["--json", "tenants"],
+        &["status"],
+    ] {
+        let mut command = Command::new(Programs::built().unwrap().ctl().unwrap());
+        command.args(verb).arg("--socket").arg(rack.setup.socket());
+        let output = command.stdout(nobody_reads()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{verb:?}: {output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{verb:?}");
+    }
+}

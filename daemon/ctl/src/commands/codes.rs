@@ -7,6 +7,7 @@ use super::{Daemon, print_json};
 use crate::cli::Codes;
 use crate::failure::{DONE, Failure, REFUSED};
 use crate::paint::{self, NONE};
+use crate::say::{say, say_text};
 use kassette_api::v1;
 
 /// Shows codes or a catalogue.
@@ -28,13 +29,13 @@ pub async fn run(mut daemon: Daemon, given: Codes) -> Result<u8, Failure> {
     if daemon.json {
         print_json("ListCodesResponse", &answer)?;
     } else if nothing {
-        println!("there is no such code or catalogue; 'kassettectl codes' lists the codes");
+        say!("there is no such code or catalogue; 'kassettectl codes' lists the codes");
     } else if given.tag.is_some() {
-        print!("{}", catalogues(&answer.catalogues));
+        say_text!("{}", catalogues(&answer.catalogues));
     } else if given.code.is_some() {
-        print!("{}", one(&answer));
+        say_text!("{}", one(&answer));
     } else {
-        print!("{}", all(&answer.reason_codes));
+        say_text!("{}", all(&answer.reason_codes));
     }
     Ok(if nothing { REFUSED } else { DONE })
 }

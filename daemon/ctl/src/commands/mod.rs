@@ -19,6 +19,7 @@ use crate::connect::{ANSWER_MAX, connect};
 use crate::failure::Failure;
 use crate::json;
 use crate::progress::shown;
+use crate::say::say;
 use kassette_api::v1::inventory_service_client::InventoryServiceClient;
 use kassette_api::v1::rack_service_client::RackServiceClient;
 use kassette_api::v1::receipt_service_client::ReceiptServiceClient;
@@ -73,7 +74,7 @@ fn value(name: &str, message: &impl Message) -> Result<serde_json::Value, Failur
 
 /// Prints a message as JSON.
 fn print_json(name: &str, message: &impl Message) -> Result<(), Failure> {
-    println!("{:#}", value(name, message)?);
+    say!("{:#}", value(name, message)?);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use crate::cli::Apply;
 use crate::failure::{DONE, Failure};
 use crate::paint;
 use crate::receipt_file::text;
+use crate::say::{say, say_text};
 use kassette_api::v1;
 use kassette_api::v1::apply_rack_request::Source;
 use std::fmt::Write;
@@ -22,7 +23,7 @@ pub async fn apply(mut daemon: Daemon, given: Apply) -> Result<u8, Failure> {
     };
     let mut answer = daemon.rack.apply_rack(request.clone()).await?.into_inner();
     if !daemon.json {
-        print!("{}", difference(&answer.changes));
+        say_text!("{}", difference(&answer.changes));
     }
     if given.yes && !answer.changes.is_empty() {
         // The etag of the comparison: what is made is what was shown, or nothing.
@@ -33,12 +34,12 @@ pub async fn apply(mut daemon: Daemon, given: Apply) -> Result<u8, Failure> {
     if daemon.json {
         print_json("ApplyRackResponse", &answer)?;
     } else if answer.applied {
-        println!(
+        say!(
             "done: {} change(s); 'kassettectl registers' shows what answers",
             answer.changes.len()
         );
     } else if !answer.changes.is_empty() {
-        println!("nothing was changed; repeat with --yes to make it so");
+        say!("nothing was changed; repeat with --yes to make it so");
     }
     Ok(DONE)
 }
@@ -73,7 +74,7 @@ pub async fn export(mut daemon: Daemon) -> Result<u8, Failure> {
     if daemon.json {
         print_json("ExportRackResponse", &answer)?;
     } else {
-        print!("{}", answer.rack_toml);
+        say_text!("{}", answer.rack_toml);
     }
     Ok(DONE)
 }

@@ -7,6 +7,7 @@ use super::{Daemon, print_json, tenant_name};
 use crate::cli::{Get, Submit};
 use crate::failure::{CANNOT_TELL, DONE, Failure, REFUSED, TRY_LATER, violation_line};
 use crate::paint;
+use crate::say::{say, say_text};
 use crate::{progress, receipt_file};
 use kassette_api::v1;
 use kassette_api::v1::JobState;
@@ -43,9 +44,9 @@ pub async fn submit(mut daemon: Daemon, given: Submit) -> Result<u8, Failure> {
         print_json("SubmitReceiptResponse", &answer)?;
     } else {
         if answer.existing {
-            println!("this key had the same receipt before; its job:");
+            say!("this key had the same receipt before; its job:");
         }
-        print!("{}", shown(&job));
+        say_text!("{}", shown(&job));
     }
     Ok(exit(job.state(), given.wait.is_some()))
 }
@@ -62,13 +63,13 @@ async fn check(mut daemon: Daemon, parent: String, receipt: v1::Receipt) -> Resu
         print_json("ValidateReceiptResponse", &answer)?;
     } else {
         for violation in &answer.violations {
-            println!("- {}", violation_line(violation));
+            say!("- {}", violation_line(violation));
         }
         if let Some(why) = &answer.reason {
-            println!("{}\nnext: {}", paint::reason(why), why.next_step);
+            say!("{}\nnext: {}", paint::reason(why), why.next_step);
         }
         if good {
-            println!("the receipt would be accepted; nothing was stored");
+            say!("the receipt would be accepted; nothing was stored");
         }
     }
     Ok(if good { DONE } else { REFUSED })
@@ -102,7 +103,7 @@ pub async fn get(mut daemon: Daemon, given: Get) -> Result<u8, Failure> {
     if daemon.json {
         print_json("GetReceiptResponse", &answer)?;
     } else {
-        print!("{}", shown(&job));
+        say_text!("{}", shown(&job));
     }
     Ok(if given.wait.is_some() {
         exit(job.state(), true)

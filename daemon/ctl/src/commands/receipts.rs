@@ -8,6 +8,7 @@ use crate::cli::{Receipts, State};
 use crate::failure::{DONE, Failure};
 use crate::paint::{self, NONE};
 use crate::progress;
+use crate::say::{say, say_text};
 use kassette_api::v1;
 
 /// Rows of one page.
@@ -19,11 +20,11 @@ pub async fn run(mut daemon: Daemon, given: Receipts) -> Result<u8, Failure> {
     let jobs = progress::shown("the list", collect(&mut daemon, &given)).await?;
     if json {
         let listed: Result<Vec<_>, _> = jobs.iter().map(|job| value("ReceiptJob", job)).collect();
-        println!("{:#}", serde_json::json!({ "receipt_jobs": listed? }));
+        say!("{:#}", serde_json::json!({ "receipt_jobs": listed? }));
     } else if jobs.is_empty() {
-        println!("no jobs");
+        say!("no jobs");
     } else {
-        print!("{}", rows(&jobs));
+        say_text!("{}", rows(&jobs));
     }
     Ok(DONE)
 }

@@ -7,6 +7,7 @@ use super::{Daemon, tenant_name, value};
 use crate::cli::Registers;
 use crate::failure::{DONE, Failure};
 use crate::paint::{self, NONE};
+use crate::say::{say, say_text};
 use kassette_api::v1;
 use std::collections::BTreeMap;
 
@@ -23,15 +24,15 @@ pub async fn run(mut daemon: Daemon, given: Registers) -> Result<u8, Failure> {
     let registers = all_registers(&mut daemon, request).await?;
     if daemon.json {
         let listed: Result<Vec<_>, _> = registers.iter().map(|one| value("Register", one)).collect();
-        println!("{:#}", serde_json::json!({ "registers": listed? }));
+        say!("{:#}", serde_json::json!({ "registers": listed? }));
         return Ok(DONE);
     }
     if registers.is_empty() {
-        println!("no registers; 'kassettectl status' says what to do next");
+        say!("no registers; 'kassettectl status' says what to do next");
         return Ok(DONE);
     }
     let fns = all_fns(&mut daemon).await?;
-    print!("{}", rows(&registers, &fns));
+    say_text!("{}", rows(&registers, &fns));
     Ok(DONE)
 }
 

@@ -7,6 +7,7 @@ use super::registers::all_registers;
 use super::{Daemon, value};
 use crate::failure::{DONE, Failure};
 use crate::paint::{self, NONE};
+use crate::say::{say, say_text};
 use kassette_api::v1;
 use std::fmt::Write;
 
@@ -20,12 +21,12 @@ pub async fn run(mut daemon: Daemon) -> Result<u8, Failure> {
     let registers = all_registers(&mut daemon, v1::ListRegistersRequest::default()).await?;
     if daemon.json {
         let listed: Result<Vec<_>, _> = registers.iter().map(|one| value("Register", one)).collect();
-        println!(
+        say!(
             "{:#}",
             serde_json::json!({ "rack": value("Rack", &rack)?, "registers": listed? })
         );
     } else {
-        print!("{}", screen(&rack, &registers));
+        say_text!("{}", screen(&rack, &registers));
     }
     Ok(DONE)
 }

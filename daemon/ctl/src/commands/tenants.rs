@@ -7,6 +7,7 @@ use super::{Daemon, print_json, tenant_name, value};
 use crate::cli::{SetTenant, TenantAction, TenantOrder, TenantsVerb};
 use crate::failure::{DONE, Failure};
 use crate::paint::{self, NONE};
+use crate::say::{say, say_text};
 use kassette_api::v1;
 use kassette_api::v1::Tenant;
 use std::fmt::Write;
@@ -42,11 +43,11 @@ async fn list(mut daemon: Daemon) -> Result<u8, Failure> {
     }
     if daemon.json {
         let listed: Result<Vec<_>, _> = all.iter().map(|one| value("Tenant", one)).collect();
-        println!("{:#}", serde_json::json!({ "tenants": listed? }));
+        say!("{:#}", serde_json::json!({ "tenants": listed? }));
     } else if all.is_empty() {
-        println!("no tenants; 'kassettectl status' says what to do next");
+        say!("no tenants; 'kassettectl status' says what to do next");
     } else {
-        print!("{}", rows(&all));
+        say_text!("{}", rows(&all));
     }
     Ok(DONE)
 }
@@ -62,7 +63,7 @@ async fn get(mut daemon: Daemon, inn: &str) -> Result<u8, Failure> {
     if daemon.json {
         print_json("Tenant", &tenant)?;
     } else {
-        print!("{}", shown(&tenant));
+        say_text!("{}", shown(&tenant));
     }
     Ok(DONE)
 }
@@ -142,11 +143,11 @@ fn tell(daemon: &Daemon, before: &Tenant, after: &Tenant, made: bool) -> Result<
         return Ok(DONE);
     }
     let text = difference(before, after);
-    print!("{text}");
+    say_text!("{text}");
     match (text.is_empty(), made) {
-        (true, _) => println!("no difference: the tenant stands so already"),
-        (false, true) => println!("done"),
-        (false, false) => println!("nothing was changed; repeat with --yes to make it so"),
+        (true, _) => say!("no difference: the tenant stands so already"),
+        (false, true) => say!("done"),
+        (false, false) => say!("nothing was changed; repeat with --yes to make it so"),
     }
     Ok(DONE)
 }

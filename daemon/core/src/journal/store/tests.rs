@@ -4,7 +4,7 @@
 //! Must never: reach into the store for anything that its commands can show.
 
 use crate::domain::attempt::{DocumentKind, Evidence, Learned};
-use crate::domain::job::{JobSelect, Priority};
+use crate::domain::job::{JobFilter, JobSelect, Priority};
 use crate::domain::snapshot::RackKind;
 use crate::journal::{
     AcceptJob, Applied, BeginIntent, CancelJob, Command, EndIntent, FreeMark, JobEnd, Query, ReplyBody, Rows, Store,
@@ -12,6 +12,7 @@ use crate::journal::{
 };
 use crate::parts::{Entropy, UnixMillis};
 use kassette_receipts::hash::ContentHash;
+use kassette_receipts::job::JobState;
 use kassette_receipts::job_key::SubmissionHash;
 use kassette_wire::codes::Code;
 use kassette_wire::value::{FdNumber, FiscalSign, Inn, Kopecks, LocalTime, RegisterId, ShiftNumber, Vendor};
@@ -186,10 +187,24 @@ fn note(event: TraceEvent<'_>) {
 
 /// Every statement of the hot path, as SQLite was given it.
 fn hot_statements(store: &mut Store) -> BTreeSet<String> {
+    traced(store, hot_path)
+}
+
+/// Every statement of some work, as SQLite was given it.
+fn traced(store: &mut Store, work: impl FnOnce(&mut Store)) -> BTreeSet<String> {
     store
         .conn
         .trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(note))
         .unwrap();
+    work(store);
+    store
+        .conn
+        .trace_v2(TraceEventCodes::empty(), None::<fn(TraceEvent<'_>)>)
+        .unwrap();
+    SEEN.take()
+}
+
+fn hot_path(store: &mut Store) {
     let ReplyBody::Accepted { id, job } = one(store, accept("order-1", "tea")) else {
         panic!()
     };
@@ -239,11 +254,23 @@ fn hot_statements(store: &mut Store) -> BTreeSet<String> {
             })
             .unwrap();
     }
-    store
-        .conn
-        .trace_v2(TraceEventCodes::empty(), None::<fn(TraceEvent<'_>)>)
+}
+
+/// How SQLite would carry a statement out.
+fn plan_of(store: &Store, text: &str) -> Vec<String> {
+    let mut plan = store
+        .connection()
+        .prepare(&format!("EXPLAIN QUERY PLAN {text}"))
         .unwrap();
-    SEEN.take()
+    for at in 1..=plan.parameter_count() {
+        plan.raw_bind_parameter(at, 1).unwrap();
+    }
+    let mut rows = plan.raw_query();
+    let mut steps = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        steps.push(row.get(3).unwrap());
+    }
+    steps
 }
 
 #[test]
@@ -256,22 +283,41 @@ fn no_statement_of_the_hot_path_reads_a_table_from_end_to_end() {
         if !matches!(word, "SELECT" | "INSERT" | "UPDATE" | "DELETE") {
             continue;
         }
-        let mut plan = store
-            .connection()
-            .prepare(&format!("EXPLAIN QUERY PLAN {text}"))
-            .unwrap();
-        for at in 1..=plan.parameter_count() {
-            plan.raw_bind_parameter(at, 1).unwrap();
-        }
-        let mut rows = plan.raw_query();
-        while let Some(row) = rows.next().unwrap() {
-            let step: String = row.get(3).unwrap();
+        for step in plan_of(&store, text) {
             // The table of the highest numbers given has one row for each of two tables.
             assert!(
                 !step.starts_with("SCAN") || step == "SCAN sqlite_sequence" || step == "SCAN CONSTANT ROW",
                 "{step}: {text}"
             );
         }
+    }
+}
+
+/// What `GetTenantStatus` asks each time: a tenant has millions of jobs, few of them open.
+#[test]
+fn the_few_jobs_of_a_tenant_that_are_open_or_need_a_person_are_found_without_its_others() {
+    let (_folder, mut store) = store(0);
+    for (needs_person, states, index) in [
+        (Some(true), vec![], "jobs_for_a_person"),
+        (None, vec![JobState::Accepted, JobState::InDoubt], "jobs_unfinished"),
+    ] {
+        let filter = JobFilter {
+            tenant: Some(inn()),
+            states,
+            needs_person,
+            ..JobFilter::default()
+        };
+        let query = Query::Jobs {
+            filter,
+            after: None,
+            limit: 10,
+        };
+        let statements = traced(&mut store, |store| {
+            store.read(&query).unwrap();
+        });
+        let text = statements.iter().find(|text| text.contains("FROM jobs")).unwrap();
+        let steps = plan_of(&store, text);
+        assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
     }
 }
 

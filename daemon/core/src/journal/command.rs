@@ -328,8 +328,9 @@ pub enum ReplyBody {
     },
     /// A job changed.
     JobState(JobState),
-    /// The plan was stored under this version; how often each of its tenants has changed.
-    Applied(u64, BTreeMap<Inn, u64>),
+    /// The plan stands under this version, and how often each of its tenants has changed; without that: the order was
+    /// carried out before, and what it made then may be another plan than the one given now.
+    Applied(u64, Option<BTreeMap<Inn, u64>>),
     /// What the journal knows of the FN that was seen.
     Mark(Option<FnMark>),
     /// Old events were dropped; there may be more of them.

@@ -32,7 +32,7 @@ pub(super) fn set_meta(tx: &rusqlite::Connection, name: &str, value: &str) -> ru
 pub(super) fn apply(tx: &Transaction<'_>, facts: &mut JournalFacts, order: &ApplyPlan) -> Written {
     let version: u64 = tx.query_row("SELECT COALESCE(MAX(version), 0) FROM orders", [], |row| row.get(0))?;
     if let Some(repeated) = repeated(tx, order)? {
-        return Ok(ReplyBody::Applied(repeated, BTreeMap::new()));
+        return Ok(ReplyBody::Applied(repeated, None));
     }
     if let Some(expected) = order.expected.filter(|expected| *expected != version) {
         let text = format!("the plan was made from version {expected}, the rack has version {version}");
@@ -66,7 +66,7 @@ pub(super) fn apply(tx: &Transaction<'_>, facts: &mut JournalFacts, order: &Appl
     for slot in &order.slots {
         id_of(tx, "slots", "label", slot, order.at)?;
     }
-    Ok(ReplyBody::Applied(next, revisions))
+    Ok(ReplyBody::Applied(next, Some(revisions)))
 }
 
 /// The revision of a tenant under a new plan: one more when its own row differs, and then an event of its own.

@@ -190,6 +190,10 @@ async fn store(shared: &Shared, order: ApplyOrder, request: Option<String>) -> R
     let ReplyBody::Applied(version, revisions) = body else {
         return Err(RackError::new(Code::InternalFault, "the journal stored no plan"));
     };
+    // Carried out before: the order that did it shows what stands, also when it is still about to.
+    let Some(revisions) = revisions else {
+        return Ok(AppliedPlan { changes, version });
+    };
     let text = format!("{} changes, version {version}, by {}", changes.len(), order.client);
     shared.tell(Event::new(Severity::Info, "the plan of the rack was changed").detail(text));
     stand(
@@ -237,7 +241,7 @@ fn command(
 fn stand(shared: &Shared, standing: Standing) {
     let (version, named) = (standing.version, standing.checked.rack_id);
     shared.plan.send_if_modified(|known| {
-        // A repeated request answers with an older version; the newer plan stands.
+        // Two orders may come here in the other order; the newer plan stands.
         let newer = version > known.version;
         if newer {
             *known = Arc::new(standing);

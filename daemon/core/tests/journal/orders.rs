@@ -120,7 +120,9 @@ fn a_repeat_that_makes_another_plan_of_the_same_request_is_known_by_the_request(
     };
     assert_eq!(version(apply(&mut rig, order("a", "limit 5"))), 1);
     assert_eq!(version(apply(&mut rig, plan("b"))), 2);
-    assert_eq!(version(apply(&mut rig, order("c", "limit 5"))), 1);
+    let ReplyBody::Applied(1, None) = apply(&mut rig, order("c", "limit 5")) else {
+        panic!("plan c would be taken for the one that stands")
+    };
     assert_eq!(refusal(apply(&mut rig, order("a", "limit 6"))), Code::RequestIdConflict);
     assert_eq!(rig.reopen().plan, ("b".to_owned(), 2));
 }

@@ -1,17 +1,18 @@
 //! Tables of the journal and how they came to be.
 //!
-//! History: 1 = first journal; 2 = revisions of tenants, requests of orders, cancellations, where attempts ran.
+//! History: 1 = first journal; 2 = revisions of tenants, requests of orders, cancellations, where attempts ran;
+//! 3 = read-back, verdicts of persons, generations and orphans, archives and the key index (one file each in `schema/`).
 //!
 //! Owns: the migrations, forward only; within a release they only add, so that the release before can still read.
 //! Must never: change a migration that was released.
 
 /// Version of the schema that this program writes.
-pub const SCHEMA: i64 = 2;
+pub const SCHEMA: i64 = 3;
 /// Oldest program schema that may work on a journal written by this program.
 pub const MIN_READER: i64 = 1;
 
 /// The migrations; number `n` stands at `n - 1`.
-pub const MIGRATIONS: &[&str] = &[FIRST, SECOND];
+pub const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD];
 
 const FIRST: &str = r"
 -- Facts of the journal as a whole: rack_id, kind, journal_id, generation, their sum, schema, min_reader, events_floor.
@@ -103,3 +104,10 @@ CREATE TABLE cancellations (job INTEGER PRIMARY KEY REFERENCES jobs, client INTE
 CREATE UNIQUE INDEX cancellations_once ON cancellations (client, request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX placements_by_register ON placements (register, from_at);
 ";
+
+const THIRD: &str = concat!(
+    include_str!("schema/3_audit.sql"),
+    include_str!("schema/3_doubts.sql"),
+    include_str!("schema/3_generations.sql"),
+    include_str!("schema/3_care.sql"),
+);

@@ -1,0 +1,1 @@
+-- What was read back from each FN, and what did not match.

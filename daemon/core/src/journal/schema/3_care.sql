@@ -1,0 +1,1 @@
+-- Archive files, the key index, and digests of buyers that were dropped.

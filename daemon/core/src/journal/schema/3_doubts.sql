@@ -1,0 +1,1 @@
+-- Verdicts of persons on doubts, and those that wait for a second person.

@@ -1,0 +1,1 @@
+-- Generations of this journal, FNs that are read anew, and receipts that no job here explains.

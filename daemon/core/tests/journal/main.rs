@@ -10,6 +10,7 @@ mod accept;
 mod attempts;
 mod damage;
 mod kill;
+mod migrations;
 
 mod orders;
 mod reads;

@@ -110,23 +110,6 @@ fn a_newer_schema_that_this_program_can_follow_is_worked_on() {
 }
 
 #[test]
-fn a_journal_of_the_first_schema_is_carried_over_with_everything_in_it() {
-    let mut rig = Rig::new();
-    rig.accept("order-1");
-    rig.close();
-    rig.sql()
-        .execute_batch(
-            "PRAGMA user_version = 1; DROP TABLE tenant_revisions; DROP TABLE cancellations; DROP INDEX \
-             events_of_tenants; DROP INDEX placements_by_register; ALTER TABLE orders DROP COLUMN request; \
-             UPDATE meta SET value = '1' WHERE name = 'schema'",
-        )
-        .unwrap();
-    let recovered = rig.reopen();
-    assert_eq!((recovered.waiting.len(), recovered.tenant_revisions.len()), (1, 0));
-    rig.accept("order-2");
-}
-
-#[test]
 fn a_journal_of_another_kind_or_rack_is_refused_and_left_alone() {
     let mut rig = Rig::new();
     rig.close();

@@ -9,6 +9,7 @@ pub mod domain;
 pub mod drivers;
 pub mod exchange;
 pub mod journal;
+pub mod mutants;
 pub mod parts;
 pub mod rack;
 mod register;

@@ -3,6 +3,10 @@
 //! Owns: the traits behind which clocks, entropy, ports, locks, secrets, faults and events stand.
 //! Must never: hold an implementation that touches the operating system.
 
+mod fault_points;
+
+pub use fault_points::FaultPoints;
+
 use async_trait::async_trait;
 use kassette_wire::codes::Code;
 use kassette_wire::value::Inn;
@@ -349,6 +353,12 @@ points! {
 pub trait Faults: Send + Sync {
     /// Called at each point.
     fn reach(&self, point: Point) -> Reach;
+
+    /// The mutant that is alive in this world; none in any but a simulation that asks for one.
+    #[cfg(feature = "mutants")]
+    fn mutant(&self) -> Option<crate::mutants::Mutant> {
+        None
+    }
 }
 
 /// The faults of the product: none.
@@ -358,31 +368,6 @@ pub struct NoFaults;
 impl Faults for NoFaults {
     fn reach(&self, _point: Point) -> Reach {
         Reach::Go
-    }
-}
-
-/// A handle on the faults that the core awaits at each point.
-#[derive(Clone)]
-pub struct FaultPoints(Arc<dyn Faults>);
-
-impl FaultPoints {
-    /// A handle on `faults`.
-    #[must_use]
-    pub fn new(faults: Arc<dyn Faults>) -> Self {
-        Self(faults)
-    }
-
-    /// Reaches a point; never returns when the simulated process ends there.
-    pub async fn reach(&self, point: Point) {
-        if self.0.reach(point) == Reach::Halt {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-impl fmt::Debug for FaultPoints {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FaultPoints")
     }
 }
 

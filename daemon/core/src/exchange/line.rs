@@ -4,7 +4,7 @@
 //! Must never: know a frame, or wait without end.
 
 use super::ExchangeFailure;
-use crate::parts::Port;
+use crate::parts::{FaultPoints, Port};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -24,11 +24,13 @@ pub(super) struct Line {
     unread: [u8; READ_AT_ONCE],
     from: usize,
     upto: usize,
+    pub(super) points: FaultPoints,
 }
 
 impl Line {
-    pub(super) const fn new(port: Box<dyn Port>) -> Self {
+    pub(super) const fn new(port: Box<dyn Port>, points: FaultPoints) -> Self {
         Self {
+            points,
             port,
             unread: [0; READ_AT_ONCE],
             from: 0,

@@ -14,7 +14,8 @@ use super::link_v1::LinkV1;
 use super::link_v2::{self, LinkV2, MAX_DATA, SYNC};
 use super::{Care, DriverTiming, ExchangeFailure};
 use crate::domain::plan::LinkChoice;
-use crate::parts::Port;
+use crate::mutants::Mutant;
+use crate::parts::{FaultPoints, Port};
 use kassette_wire::link::shtrih_v1::{ACK, ENQ, NAK, STX};
 use kassette_wire::link::shtrih_v2::{self, FrameScanner};
 use std::time::Duration;
@@ -54,8 +55,8 @@ enum Spoken {
 impl Link {
     /// A link on an open port. Nothing is sent before the first exchange.
     #[must_use]
-    pub fn new(port: Box<dyn Port>, timing: DriverTiming, choice: LinkChoice) -> Self {
-        let line = Line::new(port);
+    pub fn new(port: Box<dyn Port>, points: FaultPoints, timing: DriverTiming, choice: LinkChoice) -> Self {
+        let line = Line::new(port, points);
         Self(match choice {
             LinkChoice::V1 => Inner::V1(LinkV1::new(line, timing)),
             LinkChoice::Auto => Inner::Unasked(Some(Unasked { line, timing })),
@@ -135,6 +136,13 @@ impl Link {
 impl Unasked {
     /// The register's count on v2; `None` where it speaks v1.
     async fn ask(&mut self) -> Result<Option<u16>, ExchangeFailure> {
+        let points = &self.line.points;
+        if let Some(known) = points
+            .count_known()
+            .filter(|_| points.mutant(Mutant::NumberAcrossReconnect))
+        {
+            return Ok(Some(known));
+        }
         let mut question = [ENQ; SYNC.len() + 1];
         question[..SYNC.len()].copy_from_slice(&SYNC);
         let mut noisy = false;

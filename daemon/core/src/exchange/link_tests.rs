@@ -6,6 +6,7 @@
 use super::script::script;
 use super::{Care, DriverTiming, ExchangeFailure, Link};
 use crate::domain::plan::LinkChoice;
+use crate::parts::FaultPoints;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -16,7 +17,7 @@ const QUESTION: &str = "> 8F 00 00 0F 1D 05";
 
 async fn first_exchange(text: &str, choice: LinkChoice) -> (Result<Vec<u8>, ExchangeFailure>, bool, Vec<u8>) {
     let (port, played) = script(text);
-    let mut link = Link::new(port, DriverTiming::DOCUMENTED, choice);
+    let mut link = Link::new(port, FaultPoints::default(), DriverTiming::DOCUMENTED, choice);
     let outcome = link.exchange(&REQUEST, WAIT, Care::Once).await;
     if outcome.is_ok() {
         played.finish();
@@ -112,7 +113,7 @@ async fn floods_and_drips_before_anything_is_known_end_in_bounded_time_without_a
 #[tokio::test(start_paused = true)]
 async fn nothing_inside_a_document_goes_out_before_the_level_is_known() {
     let (port, played) = script("silent");
-    let mut link = Link::new(port, DriverTiming::DOCUMENTED, LinkChoice::Auto);
+    let mut link = Link::new(port, FaultPoints::default(), DriverTiming::DOCUMENTED, LinkChoice::Auto);
     for care in [Care::Inside, Care::Closing] {
         assert_eq!(link.exchange(&REQUEST, WAIT, care).await, Err(ExchangeFailure::Unclean));
     }

@@ -7,6 +7,7 @@ use super::line::Line;
 use super::link_v1::LinkV1;
 use super::script::{Played, frame, script};
 use super::{Care, DriverTiming, ExchangeFailure};
+use crate::parts::FaultPoints;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -17,7 +18,10 @@ const WAIT: Duration = Duration::from_secs(3);
 
 fn link(text: &str) -> (LinkV1, Played) {
     let (port, played) = script(text);
-    (LinkV1::new(Line::new(port), DriverTiming::DOCUMENTED), played)
+    (
+        LinkV1::new(Line::new(port, FaultPoints::default()), DriverTiming::DOCUMENTED),
+        played,
+    )
 }
 
 /// The outcome of one exchange of 10, with all of the script played.

@@ -20,6 +20,7 @@
 
 use super::line::Line;
 use super::{Care, DriverTiming, ExchangeFailure, answers, garbled};
+use crate::mutants::Mutant;
 use kassette_wire::link::shtrih_v2::{Event, FIRST_NUMBER, Frame, FrameScanner, STX, next_number};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -229,6 +230,7 @@ impl LinkV2 {
         self.line.write(&frame, true).await?;
         let answer = self.answer(&mut asking).await?;
         self.number = number;
+        self.line.points.counted(number);
         self.clean = true;
         Ok(answer)
     }
@@ -239,7 +241,7 @@ impl LinkV2 {
             let limit = asking.until.min(asking.ask_at);
             match hear(&mut self.line, &mut self.scanner, limit, true).await? {
                 Heard::Frame { number, data } if number == asking.number => {
-                    if answers(asking.payload, &data) {
+                    if answers(asking.payload, &data) || self.line.points.mutant(Mutant::StaleRightNumber) {
                         return Ok(data);
                     }
                     asking.strange()?;

@@ -7,6 +7,7 @@ use super::line::Line;
 use super::link_v2::LinkV2;
 use super::script::{Played, frame2, script};
 use super::{Care, DriverTiming, ExchangeFailure};
+use crate::parts::FaultPoints;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -19,7 +20,14 @@ const ALL: [Care; 4] = [Care::Read, Care::Once, Care::Inside, Care::Closing];
 
 fn link_at(number: u16, text: &str) -> (LinkV2, Played) {
     let (port, played) = script(text);
-    (LinkV2::begun(Line::new(port), DriverTiming::DOCUMENTED, number), played)
+    (
+        LinkV2::begun(
+            Line::new(port, FaultPoints::default()),
+            DriverTiming::DOCUMENTED,
+            number,
+        ),
+        played,
+    )
 }
 
 async fn outcome(text: &str, care: Care) -> Result<Vec<u8>, ExchangeFailure> {

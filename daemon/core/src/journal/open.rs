@@ -10,6 +10,7 @@ use super::recover::{Recovered, doubt_open_intents, recovered};
 use super::schema::{MIGRATIONS, MIN_READER, SCHEMA};
 use super::store::{JournalFacts, Store, StoreConfig, WriteError, connect};
 use crate::domain::snapshot::RackKind;
+use crate::mutants::Mutant;
 use crate::parts::{Entropy, UnixMillis};
 use kassette_receipts::job_key::{Generation, RackId};
 use kassette_wire::codes::Code;
@@ -163,6 +164,9 @@ fn open(
     reserve_spent: bool,
 ) -> Result<(Store, Recovered), Fault> {
     let mut conn = connect(&config.path)?;
+    if config.mutant(Mutant::CommitsLost) {
+        conn.pragma_update(None, "synchronous", "NORMAL")?;
+    }
     check_file(&conn)?;
     migrate(&mut conn, config, entropy)?;
     let facts = read_facts(&conn)?;

@@ -7,15 +7,18 @@ use super::command::{Command, Reply, ReplyBody};
 use super::query::{Query, ReadError, Rows};
 use super::{ends, intents, jobs, orders, query};
 use crate::domain::snapshot::RackKind;
+use crate::mutants::Mutant;
 use kassette_receipts::job_key::{Generation, RackId};
 use kassette_wire::codes::Code;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, DropBehavior, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The log is folded into the file after this many pages (`exactly-once` section 10).
 const LOG_PAGES: i64 = 1000;
+/// What SQLite calls FULL: the log is flushed at each commit.
+const SYNCHRONOUS_FULL: i64 = 2;
 /// Largest log file left after a checkpoint.
 const JOURNAL_SIZE_LIMIT: i64 = 64 << 20;
 /// How long a connection waits for a lock of another before it gives up.
@@ -39,6 +42,9 @@ pub struct StoreConfig {
     pub reserve_bytes: u64,
     /// New jobs are refused while less than this share of the disk is free (`exactly-once` section 10); `None` = never.
     pub free_mark: Option<FreeMark>,
+    /// The mutant that is alive, in a simulation that asks for one.
+    #[cfg(feature = "mutants")]
+    pub mutant: Option<Mutant>,
 }
 
 /// The refusal mark: what a full disk would still take is kept for jobs that were accepted.
@@ -67,6 +73,17 @@ pub(super) struct Room {
 }
 
 impl StoreConfig {
+    #[cfg(feature = "mutants")]
+    pub(super) fn mutant(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
+    #[cfg(not(feature = "mutants"))]
+    #[allow(clippy::unused_self, reason = "the same calls with and without the feature")]
+    pub(super) const fn mutant(&self, _mutant: Mutant) -> bool {
+        false
+    }
+
     /// The reserve file.
     #[must_use]
     pub fn reserve_path(&self) -> PathBuf {
@@ -271,13 +288,21 @@ impl Store {
     fn transact(&mut self, batch: &[Command], room: Room) -> Applied {
         let mut facts = self.facts.clone();
         let outcome = (|| {
-            let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if self.config.mutant(Mutant::AnswerBeforeCommit) && !self.conn.is_autocommit() {
+                self.conn.execute_batch("COMMIT")?;
+            }
+            let mut tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut replies = Vec::with_capacity(batch.len());
             for command in batch {
                 let body = run_one(&tx, &mut facts, command, room)?;
                 replies.push(body);
             }
             let sequence = query::last_sequence(&tx)?;
+            let accepts = |command: &Command| matches!(command, Command::Accept(_));
+            if self.config.mutant(Mutant::AnswerBeforeCommit) && batch.iter().all(accepts) {
+                tx.set_drop_behavior(DropBehavior::Ignore);
+                return Ok((replies, sequence));
+            }
             tx.commit()?;
             Ok::<_, rusqlite::Error>((replies, sequence))
         })();
@@ -304,6 +329,15 @@ impl Store {
         } else {
             Applied::Stopped(error.to_string())
         }
+    }
+
+    /// Whether what was answered survives the loss of power: each commit waits for the disk (`exactly-once` section 10).
+    ///
+    /// # Errors
+    /// The database's words.
+    pub fn syncs_each_commit(&self) -> Result<bool, ReadError> {
+        let level: i64 = self.conn.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+        Ok(level >= SYNCHRONOUS_FULL)
     }
 
     /// Answers a query with the statements of the readers.

@@ -27,6 +27,7 @@ use crate::domain::error::Reason;
 use crate::domain::explain::Wanted;
 use crate::domain::job::Job;
 use crate::journal::{BeginIntent, Command, EndIntent, JobEnd, OpenIntent, Query, ReplyBody, Rows, Verdict};
+use crate::mutants::Mutant;
 use crate::parts::{Event, Point, Severity};
 use crate::rack::shared::NotWritten;
 use kassette_receipts::job::JobState;
@@ -69,6 +70,11 @@ impl Session<'_> {
             return Err(SessionEnd::Over);
         }
         let order = self.begin_order(&loaded);
+        let mut sent = None;
+        // Naive: the attempt is worth a row when something came of it.
+        if self.shared.points.mutant(Mutant::IntentAfterSending) {
+            sent = Some(self.driver.make_receipt(&loaded.order).await);
+        }
         let begun = match self.shared.commit(Command::Begin(Box::new(order.clone()))).await {
             Ok(ReplyBody::Begun { intent, .. }) => Ok(intent),
             Ok(_) => Err(NotWritten::Refused(Code::InternalFault, "no attempt began".into())),
@@ -80,7 +86,7 @@ impl Session<'_> {
         };
         let mut current = Some(Begun { loaded, intent });
         while let Some(begun) = current {
-            current = Box::pin(self.attempt(begun)).await?;
+            current = Box::pin(self.attempt(begun, sent.take())).await?;
         }
         self.shared.publish(&self.actor.label, |unit| unit.job = None);
         Ok(())
@@ -214,12 +220,19 @@ impl Session<'_> {
         }
     }
 
-    /// One document. The intent is durable.
-    async fn attempt(&mut self, begun: Begun) -> Result<Option<Begun>, SessionEnd> {
+    /// One document. The intent is durable; `sent` is what came of one that went before it, which no honest host does.
+    async fn attempt(&mut self, begun: Begun, sent: Option<Made>) -> Result<Option<Begun>, SessionEnd> {
         self.shared.points.reach(Point::IntentDurable).await;
         let key = begun.loaded.job.key;
         self.shared.publish(&self.actor.label, |unit| unit.job = Some(key));
-        let made = self.driver.make_receipt(&begun.loaded.order).await;
+        let mut made = match sent {
+            Some(made) => made,
+            None => self.driver.make_receipt(&begun.loaded.order).await,
+        };
+        // Naive: no answer came, so it was not done.
+        if self.shared.points.mutant(Mutant::ResendOnTimeout) && timed_out(&made) {
+            made = self.driver.make_receipt(&begun.loaded.order).await;
+        }
         self.read_at = Instant::now();
         match made {
             Made::Good(document) => Box::pin(self.good(begun, document)).await,
@@ -241,8 +254,12 @@ impl Session<'_> {
     }
 
     /// A good answer counts only if its number is the one the attempt explains.
-    async fn good(&mut self, begun: Begun, made: MadeDocument) -> Result<Option<Begun>, SessionEnd> {
+    async fn good(&mut self, begun: Begun, mut made: MadeDocument) -> Result<Option<Begun>, SessionEnd> {
         let baseline = begun.intent.baseline;
+        // Naive: a good answer to our command is ours; we know the number it makes.
+        if self.shared.points.mutant(Mutant::StaleSameCommand) {
+            made.fd = baseline.next().unwrap_or(made.fd);
+        }
         if Some(made.fd) != baseline.next() {
             let text = format!("the answer names document {}, the last one was {baseline}", made.fd);
             return Err(self.doubt_job(begun, Reason::new(Code::DoubtOpen, text), None).await);
@@ -357,6 +374,11 @@ impl Session<'_> {
         self.shared.points.reach(Point::JobTaken).await;
         self.load(taken).await.ok().flatten()
     }
+}
+
+/// Whether nothing came back.
+fn timed_out(made: &Made) -> bool {
+    matches!(made, Made::Broken(broken) if broken.code == Code::RegisterSilent)
 }
 
 fn open_intent(order: BeginIntent, loaded: &Loaded, intent: i64) -> OpenIntent {

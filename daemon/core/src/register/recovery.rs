@@ -15,6 +15,7 @@ use crate::domain::error::Reason;
 use crate::domain::explain::{Explained, Wanted, Witness, evidence, explain};
 use crate::drivers::{DocumentRead, Driver, DriverError};
 use crate::journal::Scan;
+use crate::mutants::Mutant;
 use crate::parts::{FaultPoints, Point};
 use kassette_wire::codes::Code;
 use kassette_wire::value::FdNumber;
@@ -87,10 +88,19 @@ pub async fn resolve(
 ) -> Result<Resolution, NotYet> {
     points.reach(Point::ResolveIdentified).await;
     driver.barrier().await?;
-    if driver.shared_medium() {
+    // Naive: one look at the register's state tells what it did.
+    let at_once = points.mutant(Mutant::ScanWithoutIdle);
+    if driver.shared_medium() && !at_once {
         // A fresh answer proves nothing across a new connection: earlier bytes may still be on their way.
         tokio::time::sleep(driver.longest_command()).await;
         driver.barrier().await?;
+    }
+    // Naive: a receipt that is open still was never closed.
+    if points.mutant(Mutant::PrintingTakenForOpen) {
+        let seen = driver.status().await?;
+        if seen.activity == Activity::DocumentOpen {
+            return Ok(never_closed(doubtful, &seen));
+        }
     }
     let mut cancelled = false;
     for _ in 0..ROUNDS_MAX {
@@ -115,11 +125,11 @@ pub async fn resolve(
                 scan,
             });
         }
-        let verdict = judge(driver, doubtful, before.fn_state.last_fd, &mut scan).await?;
+        let verdict = judge(driver, doubtful, before.fn_state.last_fd, &mut scan, points).await?;
         points.reach(Point::ResolveScanned).await;
         let after = driver.status().await?;
         scan.last_after = after.fn_state.last_fd;
-        if scan.last_after == scan.last_before && after.activity == Activity::Idle {
+        if scan.last_after == scan.last_before && (after.activity == Activity::Idle || at_once) {
             return Ok(Resolution { verdict, scan });
         }
     }
@@ -127,6 +137,22 @@ pub async fn resolve(
         Code::ForeignDocuments,
         "the FN's last number moved during each look",
     )))
+}
+
+/// The resolution of a host that takes an open receipt for one that was not closed.
+fn never_closed(doubtful: &Doubtful<'_>, seen: &Status) -> Resolution {
+    Resolution {
+        verdict: Verdict::NotMade,
+        scan: Scan {
+            register: doubtful.witness.register.clone(),
+            fn_number: seen.fn_state.number.clone(),
+            idle_seen: IDLE_TWICE,
+            cancelled: false,
+            last_before: doubtful.baseline,
+            last_after: doubtful.baseline,
+            documents: Vec::new(),
+        },
+    }
 }
 
 /// Waits until the register was seen idle twice with the same last number, cancelling an open document while the FN has
@@ -142,6 +168,9 @@ async fn idle_twice(
     loop {
         let status = driver.status().await?;
         let last = status.fn_state.last_fd;
+        if points.mutant(Mutant::ScanWithoutIdle) {
+            return Ok(status);
+        }
         match status.activity {
             Activity::Idle if !status.fn_state.document_open => {
                 let times = match seen {
@@ -202,6 +231,7 @@ async fn judge(
     doubtful: &Doubtful<'_>,
     last: FdNumber,
     scan: &mut Scan,
+    points: &FaultPoints,
 ) -> Result<Verdict, NotYet> {
     let baseline = doubtful.baseline;
     if last == baseline {
@@ -221,10 +251,19 @@ async fn judge(
     let mut found: Option<Evidence> = None;
     for number in baseline.0 + 1..=last.0 {
         let fd = FdNumber(number);
+        // Naive: if we made one, it is the last one.
+        if points.mutant(Mutant::LastDocumentOnly) && number != last.0 {
+            scan.documents.push((number, "not looked at".into()));
+            continue;
+        }
         let document = match driver.read_document(fd).await? {
             DocumentRead::Whole(document) => document,
             DocumentRead::NoData => {
                 scan.documents.push((number, "no data".into()));
+                // Naive: no data, no document.
+                if points.mutant(Mutant::NoDataIsProof) {
+                    continue;
+                }
                 let text = format!("the FN has document {number} but not its content");
                 return Ok(Verdict::Manual(Reason::new(Code::DoubtLedgerUnreadable, text)));
             }
@@ -237,6 +276,10 @@ async fn judge(
             Explained::ShiftReport => scan.documents.push((number, "shift report".into())),
             Explained::Nobodys(what) => {
                 scan.documents.push((number, format!("nobody's: {what}")));
+                // Naive: not our key, so ours was not made.
+                if points.mutant(Mutant::NoKeyIsProof) {
+                    continue;
+                }
                 let text = format!("document {number} is nobody's: {what}");
                 return Ok(Verdict::Manual(Reason::new(Code::ForeignDocuments, text)));
             }

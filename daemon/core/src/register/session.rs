@@ -100,7 +100,7 @@ impl<'a> Session<'a> {
         let shared = Arc::clone(&actor.shared);
         let timing = shared.parts.policy.driver_timing;
         // Until there are more vendors every adopted register is of this one.
-        let mut driver = connect(Vendor::ShtrihM, port, shared.points.clone(), timing, actor.slot.link);
+        let mut driver = connect(Vendor::ShtrihM, port, actor.points.clone(), timing, actor.slot.link);
         // A unit that was not at work is what it was until it answers: a silent one makes no move with each look at it.
         if actor.state() == UnitState::Active {
             actor

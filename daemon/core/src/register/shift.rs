@@ -15,6 +15,7 @@ use crate::domain::error::Reason;
 use crate::domain::explain::Wanted;
 use crate::domain::job::DocumentFilter;
 use crate::journal::{BeginIntent, Command, EndIntent, JobEnd, OpenIntent, Query, ReplyBody, Rows, Verdict};
+use crate::mutants::Mutant;
 use crate::parts::{Point, Severity};
 use crate::rack::shared::{NotWritten, Unresolved};
 use kassette_wire::codes::Code;
@@ -236,6 +237,13 @@ impl Session<'_> {
         );
         self.shared
             .publish(&self.actor.label, |unit| unit.in_doubt = Some(reason.clone()));
+        // Naive: this register is stuck and the client waits; another one shall make it.
+        if self.shared.points.mutant(Mutant::MoveInDoubt)
+            && let Some(taken) = taken
+        {
+            let again = self.end_not_made(intent.intent, taken, reason.clone(), device, JobEnd::Again, None);
+            return again.await.err().unwrap_or(SessionEnd::Failed(reason));
+        }
         let why = (reason.clone(), device.clone());
         let end = EndIntent {
             intent: intent.intent,

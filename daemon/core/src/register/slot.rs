@@ -9,7 +9,7 @@ use crate::domain::plan::CheckedSlot;
 use crate::domain::snapshot::UnitSnapshot;
 use crate::domain::unit::UnitState;
 use crate::journal::{Command, UnitMove};
-use crate::parts::{Event, PortMap, Severity};
+use crate::parts::{Event, FaultPoints, PortMap, Severity};
 use crate::rack::shared::{NotWritten, Shared};
 use kassette_wire::codes::Code;
 use kassette_wire::value::{FnNumber, RegisterId};
@@ -29,6 +29,7 @@ pub struct SlotActor {
     pub(super) label: String,
     pub(super) slot: CheckedSlot,
     pub(super) gone: watch::Receiver<bool>,
+    pub(super) points: FaultPoints,
     state: UnitState,
     who: (Option<RegisterId>, Option<FnNumber>),
     pause: Duration,
@@ -55,6 +56,7 @@ impl SlotActor {
             Arc::make_mut(snapshot).units.insert(label.clone(), unit);
         });
         Self {
+            points: shared.points.clone().for_slot(),
             shared,
             label,
             slot,

@@ -7,6 +7,8 @@ use super::refusals;
 use super::times::answer_wait;
 use crate::drivers::DriverError;
 use crate::exchange::{Care, ExchangeFailure, Link};
+use crate::mutants::Mutant;
+use crate::parts::FaultPoints;
 use kassette_wire::codes::Code;
 use kassette_wire::shtrih::{Answer, AnswerFrame, CommandCode, ErrorCode, Password, ReadTable, Request, TableCell};
 
@@ -47,6 +49,13 @@ impl Failed {
     }
 }
 
+impl Failed {
+    /// Whether the register answered NAK to the frame.
+    pub(super) const fn is_nak(&self) -> bool {
+        matches!(self.why, Why::Link(ExchangeFailure::RefusedFrame { .. }))
+    }
+}
+
 impl From<Failed> for DriverError {
     fn from(failed: Failed) -> Self {
         let command = failed.command.to_string();
@@ -84,6 +93,7 @@ pub(super) fn link_text(failure: &ExchangeFailure) -> String {
 /// A register one can ask.
 pub(super) struct Conversation {
     pub(super) link: Link,
+    pub(super) points: FaultPoints,
 }
 
 impl Conversation {
@@ -102,7 +112,7 @@ impl Conversation {
         if !frame.error.is_ok() {
             return Err(Failed::new(command, Why::Refused(frame.error)));
         }
-        if frame.command != command {
+        if frame.command != command && !self.points.mutant(Mutant::StaleRightNumber) {
             // A bare prefix with success: no model was seen to answer so.
             return Err(Failed::nonsense(command, format!("answered as {}", frame.command)));
         }

@@ -25,6 +25,7 @@ use crate::domain::attempt::{Made, ReceiptOrder};
 use crate::domain::device::{FnResource, Identity, Registration, Status};
 use crate::domain::plan::LinkChoice;
 use crate::exchange::{Care, DriverTiming, Link};
+use crate::mutants::Mutant;
 use crate::parts::{FaultPoints, Port};
 use async_trait::async_trait;
 use conversation::Conversation;
@@ -60,7 +61,8 @@ impl ShtrihM {
     pub fn new(port: Box<dyn Port>, faults: FaultPoints, timing: DriverTiming, link: LinkChoice) -> Self {
         Self {
             talk: Conversation {
-                link: Link::new(port, timing, link),
+                link: Link::new(port, faults.clone(), timing, link),
+                points: faults.clone(),
             },
             timing,
             faults,
@@ -119,7 +121,11 @@ impl Driver for ShtrihM {
     }
 
     async fn identify(&mut self) -> Result<Identity, DriverError> {
-        self.read_identity().await
+        let identity = self.read_identity().await?;
+        if self.faults.mutant(Mutant::NamedByPort) {
+            return Ok(self.faults.known_by_port(identity));
+        }
+        Ok(identity)
     }
 
     async fn registration(&mut self) -> Result<Registration, DriverError> {
@@ -127,7 +133,11 @@ impl Driver for ShtrihM {
     }
 
     async fn status(&mut self) -> Result<Status, DriverError> {
-        self.read_status().await
+        let status = self.read_status().await?;
+        if self.faults.mutant(Mutant::NamedByPort) {
+            return Ok(self.faults.state_by_port(status));
+        }
+        Ok(status)
     }
 
     async fn resource(&mut self) -> Result<FnResource, DriverError> {

@@ -28,6 +28,7 @@ use crate::domain::attempt::{About, Broken, Made, MadeDocument, ReceiptOrder, Re
 use crate::domain::device::{Ffd, Registration};
 use crate::drivers::DriverError;
 use crate::exchange::Care;
+use crate::mutants::Mutant;
 use crate::parts::Point;
 use kassette_receipts::capability::unsupported_ffd;
 use kassette_receipts::model::{Item, Receipt};
@@ -371,7 +372,11 @@ impl ShtrihM {
 
     async fn bring<'a>(&mut self, steps: &'a [Step]) -> Result<(), Stopped<'a>> {
         for step in steps {
-            let done = self.talk.order(&step.request, Care::Inside).await;
+            let mut done = self.talk.order(&step.request, Care::Inside).await;
+            if self.faults.mutant(Mutant::ItemAgainAfterNak) && done.as_ref().is_err_and(Failed::is_nak) {
+                self.empty_link().await.ok();
+                done = self.talk.order(&step.request, Care::Inside).await;
+            }
             done.map_err(|failed| Stopped {
                 failed,
                 step: Some(step),

@@ -8,6 +8,7 @@ use super::conversation::{Conversation, Failed, pick};
 use crate::domain::device::{Activity, FnPhase, FnResource, FnState, ShiftState, Status};
 use crate::drivers::DriverError;
 use crate::exchange::Care;
+use crate::mutants::Mutant;
 use kassette_wire::shtrih::{
     CommandCode, FnDocumentKind, FnPhase as WirePhase, FnStatus, FullState, Mode, Request, ShortState, Submode,
     YmdDate, fn_number,
@@ -99,8 +100,12 @@ impl ShtrihM {
         let state = self.talk.full_state().await?;
         let fn_state = fn_state(&self.talk.fn_status().await?)?;
         let shift = self.talk.shift_state().await?;
+        let mut activity = activity(state.mode, state.submode, fn_state.document_open);
+        if self.faults.mutant(Mutant::PrintingTakenForOpen) && state.mode.is_document_open() {
+            activity = Activity::DocumentOpen;
+        }
         Ok(Status {
-            activity: activity(state.mode, state.submode, fn_state.document_open),
+            activity,
             mode_text: format!("mode {}, submode {}", state.mode, state.submode.0),
             clock: clock(&state)?,
             shift: ShiftState {

@@ -81,6 +81,23 @@ pub enum FaultKind {
         /// Before or after the command was carried out.
         when: When,
     },
+    /// Nothing of an exchange reaches the other side, the acknowledgement byte neither.
+    Lost {
+        /// Before: the command is lost on the line. After: it was carried out, and its answer is kept.
+        when: When,
+    },
+    /// The command arrives with damaged bytes: NAK on v1, silence on v2; it is not carried out.
+    GarbleRequest,
+    /// The answer frame arrives up to so many bytes and no further. It is kept and comes whole when it is asked for.
+    CutReply {
+        /// Bytes that still come; of a shorter frame all but the last.
+        keep: usize,
+    },
+    /// The answer comes, and once more later as a converter that repeats what it sent, whatever is said meanwhile.
+    DuplicateReply {
+        /// How much later, milliseconds.
+        after_ms: u64,
+    },
     /// The answer frame arrives with damaged bytes (wrong LRC). It is kept and comes whole after NAK and ENQ.
     Garble,
     /// The command answers this error code.

@@ -366,3 +366,54 @@ fn the_bench_sees_exchanges_bytes_and_what_was_made() {
     let seen: Vec<_> = exchanges.iter().map(|e| (e.command.as_str(), e.error, e.fd)).collect();
     assert_eq!(seen, [("8D", 0, None), ("FF46", 0, None), ("FF45", 0, Some(3))]);
 }
+
+#[test]
+fn an_exchange_lost_on_the_line_leaves_no_byte_and_a_command_that_was_done_keeps_its_answer() {
+    for (when, last) in BOTH {
+        let mut bench = at_closing(FaultKind::Lost { when });
+        assert!(bench.wire(&close(0, 10_000)).is_empty());
+        let asked = bench.raw(&[0x05]);
+        match when {
+            When::Before => assert_eq!(asked, [0x15]),
+            When::After => assert_eq!(payload_of(&asked[1..])[..3], unhex("FF 45 00")),
+        }
+        bench.raw(&[0x06]);
+        assert_eq!(bench.last_fd(), last);
+    }
+}
+
+#[test]
+fn a_damaged_command_is_answered_by_nak_and_not_carried_out() {
+    let mut bench = at_closing(FaultKind::GarbleRequest);
+    assert_eq!(bench.wire(&close(0, 10_000)), [0x15]);
+    assert_eq!((bench.last_fd(), bench.state().0), (2, 8));
+}
+
+#[test]
+fn a_cut_answer_comes_whole_when_it_is_asked_for_again() {
+    for keep in [0, 1, 3, 5, 10_000] {
+        let mut bench = at_closing(FaultKind::CutReply { keep });
+        let cut = bench.wire(&close(0, 10_000));
+        let whole = bench.raw(&[0x05]);
+        assert_eq!(cut.len(), 1 + keep.min(whole.len() - 2), "ACK and what still came");
+        assert_eq!(payload_of(&whole[1..])[..3], unhex("FF 45 00"));
+        bench.raw(&[0x06]);
+        assert_eq!(bench.last_fd(), 3);
+    }
+}
+
+#[test]
+fn a_duplicated_answer_comes_again_at_its_time_and_holds_up_nothing() {
+    let mut bench = at_closing(FaultKind::DuplicateReply { after_ms: 700 });
+    let first = bench.raw(&frame(&close(0, 10_000)));
+    bench.raw(&[0x06]);
+    bench.pass_ms(500);
+    let between = bench.raw(&frame(&unhex("13 1E 00 00 00")));
+    assert_eq!(payload_of(&between[1..]), unhex("13 00 1E"), "nothing waits behind it");
+    bench.raw(&[0x06]);
+    bench.pass_ms(200);
+    assert_eq!(bench.take(), first[1..], "the same bytes again");
+    bench.pass_ms(10_000);
+    assert!(bench.take().is_empty());
+    assert_eq!(bench.last_fd(), 3);
+}

@@ -5,8 +5,10 @@
 
 use super::armed::command_code;
 use super::link::Framing;
+use super::register::{Register, Stage};
 use crate::chance::Chance;
 use crate::faults::FaultKind;
+use crate::moment::Moment;
 use kassette_wire::shtrih::{AnswerFrame, CommandCode, ErrorCode};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,6 +46,10 @@ pub(super) struct Answering {
     pub late: Duration,
     /// It does not leave, and v1 does not keep it.
     pub dropped: bool,
+    /// The line loses it: it does not leave, and is kept all the same.
+    pub lost: bool,
+    /// How much later it leaves once more.
+    pub again: Option<Duration>,
     /// Faults of the device that fall between the work and the answer; with any, nothing leaves.
     pub ends: Vec<FaultKind>,
 }
@@ -62,6 +68,8 @@ impl Answering {
             kept: right,
             late: Duration::ZERO,
             dropped: false,
+            lost: false,
+            again: None,
             ends: Vec::new(),
         };
         for kind in after {
@@ -73,6 +81,9 @@ impl Answering {
                     }
                 }
                 FaultKind::Garble => damage(&mut decided.sent, chance),
+                FaultKind::CutReply { keep } => decided.sent.truncate(keep.min(decided.sent.len().saturating_sub(1))),
+                FaultKind::Lost { .. } => decided.lost = true,
+                FaultKind::DuplicateReply { after_ms } => decided.again = Some(Duration::from_millis(after_ms)),
                 FaultKind::LateReply { by_ms } => decided.late += Duration::from_millis(by_ms),
                 FaultKind::DropReply { .. } => decided.dropped = true,
                 other => decided.ends.push(other),
@@ -84,6 +95,40 @@ impl Answering {
     fn replace(&mut self, frame: Vec<u8>) {
         self.sent.clone_from(&frame);
         self.kept = frame;
+    }
+}
+
+impl Register {
+    /// Sends the answer or keeps it; gives the faults that fall behind it.
+    pub(super) fn answer(&mut self, decided: Answering, now: Moment) -> Vec<FaultKind> {
+        let Answering {
+            sent,
+            kept: answer,
+            late,
+            dropped,
+            lost,
+            again,
+            ends,
+        } = decided;
+        let send_at = now.elapsed + late;
+        if let Some(again) = again {
+            self.echoes.push((send_at + again, answer.clone()));
+        }
+        if dropped {
+            // v2 keeps its last answer whatever becomes of the bytes: a repeated number gets it.
+            if self.link.is_v2() {
+                self.link.keep(answer);
+            }
+            self.stage = Stage::Idle;
+        } else if lost || !ends.is_empty() {
+            self.keep(answer, None);
+        } else if send_at > now.elapsed {
+            self.stage = Stage::Holding { answer, send_at };
+        } else {
+            self.send(now.elapsed, sent);
+            self.keep(answer, Some(now.elapsed));
+        }
+        ends
     }
 }
 

@@ -77,6 +77,10 @@ const fn at_once(kind: &FaultKind) -> bool {
         kind,
         FaultKind::DropReply { .. }
             | FaultKind::Garble
+            | FaultKind::GarbleRequest
+            | FaultKind::Lost { .. }
+            | FaultKind::CutReply { .. }
+            | FaultKind::DuplicateReply { .. }
             | FaultKind::Error { .. }
             | FaultKind::StaleReply { .. }
             | FaultKind::LateReply { .. }
@@ -101,9 +105,14 @@ pub(super) fn side(kind: &FaultKind) -> When {
         FaultKind::Unplug { when }
         | FaultKind::Hang { when, .. }
         | FaultKind::DropReply { when }
+        | FaultKind::Lost { when }
         | FaultKind::Error { when, .. }
         | FaultKind::PowerCut { when, .. } => *when,
-        FaultKind::Garble | FaultKind::StaleReply { .. } | FaultKind::LateReply { .. } => When::After,
+        FaultKind::Garble
+        | FaultKind::StaleReply { .. }
+        | FaultKind::LateReply { .. }
+        | FaultKind::CutReply { .. }
+        | FaultKind::DuplicateReply { .. } => When::After,
         _ => When::Before,
     }
 }

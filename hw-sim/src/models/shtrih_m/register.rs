@@ -47,6 +47,8 @@ enum Instead {
     Nothing,
     Silence,
     Refusal(u8),
+    /// The command did not arrive whole: v1 says NAK, v2 nothing.
+    Garbled,
 }
 
 /// How long the device does not react.
@@ -65,6 +67,8 @@ pub struct Register {
     pub(super) last_byte: Duration,
     pub(super) stage: Stage,
     pub(super) outbox: VecDeque<(Duration, Output)>,
+    /// Answers that the line will repeat, and when; they hold up nothing behind them.
+    pub(super) echoes: Vec<(Duration, Vec<u8>)>,
     pub(super) faults: Faults,
     pub(super) add_ms: u64,
     pub(super) hang: Hang,
@@ -101,6 +105,7 @@ impl Register {
             last_byte: Duration::ZERO,
             stage: Stage::Idle,
             outbox: VecDeque::new(),
+            echoes: Vec::new(),
             faults: Faults::default(),
             add_ms: 0,
             hang: Hang::No,
@@ -123,7 +128,7 @@ impl Register {
         Ok(())
     }
 
-    fn send(&mut self, at: Duration, bytes: Vec<u8>) {
+    pub(super) fn send(&mut self, at: Duration, bytes: Vec<u8>) {
         // Nothing overtakes what is under way.
         let at = self.outbox.back().map_or(at, |(last, _)| at.max(*last));
         self.outbox.push_back((at, Output::Bytes(bytes)));
@@ -199,7 +204,7 @@ impl Register {
     }
 
     /// The exchange is over for the register, except that its answer is kept.
-    fn keep(&mut self, answer: Vec<u8>, since: Option<Duration>) {
+    pub(super) fn keep(&mut self, answer: Vec<u8>, since: Option<Duration>) {
         if self.link.is_v2() {
             self.link.keep(answer);
             self.stage = Stage::Idle;
@@ -254,8 +259,12 @@ impl Register {
             now.elapsed + timing::acknowledge(&config.timing, chance)
         };
         let takes = timing::execution(&config.timing, command, chance) + Duration::from_millis(self.add_ms);
-        if !v2 {
-            self.send(acknowledged, vec![ACK]);
+        let unheard = after.iter().any(|kind| matches!(kind, FaultKind::Lost { .. }));
+        if !v2 && !unheard {
+            self.send(
+                acknowledged,
+                vec![if matches!(instead, Instead::Garbled) { NAK } else { ACK }],
+            );
         }
         let done_at = acknowledged + takes;
         self.stage = match instead {
@@ -264,7 +273,7 @@ impl Register {
                 done_at,
                 after,
             },
-            Instead::Silence => Stage::Idle,
+            Instead::Silence | Instead::Garbled => Stage::Idle,
             Instead::Refusal(code) => Stage::Holding {
                 answer: self.link.framing().frame_of(&refusal(command, code)),
                 send_at: done_at,
@@ -280,6 +289,11 @@ impl Register {
             match kind {
                 FaultKind::Error { code, .. } => instead = Instead::Refusal(code),
                 FaultKind::DropReply { .. } => instead = Instead::Silence,
+                FaultKind::GarbleRequest => instead = Instead::Garbled,
+                FaultKind::Lost { .. } => {
+                    self.note(command, 0, None);
+                    return None;
+                }
                 other => {
                     let ends = matches!(other, FaultKind::Unplug { .. });
                     // Whether it could be done was checked when it was armed; there is nobody here to tell.
@@ -293,7 +307,7 @@ impl Register {
         }
         match instead {
             Instead::Nothing => {}
-            Instead::Silence => self.note(command, 0, None),
+            Instead::Silence | Instead::Garbled => self.note(command, 0, None),
             Instead::Refusal(code) => self.note(command, code, None),
         }
         Some(instead)
@@ -327,33 +341,6 @@ impl Register {
         }
     }
 
-    /// Sends the answer or keeps it; gives the faults that fall behind it.
-    fn answer(&mut self, decided: Answering, now: Moment) -> Vec<FaultKind> {
-        let Answering {
-            sent,
-            kept: answer,
-            late,
-            dropped,
-            ends,
-        } = decided;
-        let send_at = now.elapsed + late;
-        if dropped {
-            // v2 keeps its last answer whatever becomes of the bytes: a repeated number gets it.
-            if self.link.is_v2() {
-                self.link.keep(answer);
-            }
-            self.stage = Stage::Idle;
-        } else if !ends.is_empty() {
-            self.keep(answer, None);
-        } else if send_at > now.elapsed {
-            self.stage = Stage::Holding { answer, send_at };
-        } else {
-            self.send(now.elapsed, sent);
-            self.keep(answer, Some(now.elapsed));
-        }
-        ends
-    }
-
     fn note(&mut self, command: CommandCode, error: u8, fd: Option<u32>) {
         if self.log.len() == MOST_EXCHANGES {
             self.log.pop_front();
@@ -365,7 +352,7 @@ impl Register {
         });
     }
 
-    fn wakes(&self) -> [Option<Duration>; 5] {
+    fn wakes(&self) -> [Option<Duration>; 6] {
         let stage = match &self.stage {
             Stage::Working { done_at, .. } => Some(*done_at),
             Stage::Holding { send_at, .. } => Some(*send_at),
@@ -379,6 +366,7 @@ impl Register {
         let frame = self.link.in_frame() && self.device.config.switches.nak_after_byte_timeout;
         [
             self.outbox.front().map(|(at, _)| *at),
+            self.echoes.iter().map(|(at, _)| *at).min(),
             stage.filter(|_| answers),
             hang,
             self.power_at,
@@ -419,6 +407,11 @@ impl Machine for Register {
                 Some((_, other)) => return other,
             }
         }
+        if self.outbox.front().is_none_or(|(at, _)| *at > now.elapsed) {
+            for (_, echo) in self.echoes.extract_if(.., |(at, _)| *at <= now.elapsed) {
+                bytes.extend(echo);
+            }
+        }
         if bytes.is_empty() {
             return Output::Nothing;
         }
@@ -450,6 +443,7 @@ impl Machine for Register {
         }
         if !up {
             self.outbox.retain(|(_, output)| !matches!(output, Output::Bytes(_)));
+            self.echoes.clear();
         }
     }
 

@@ -85,6 +85,7 @@ impl Register {
         self.stage = Stage::Idle;
         self.hang = Hang::No;
         self.outbox.clear();
+        self.echoes.clear();
         self.outbox.push_back((now.elapsed, Output::Close));
         self.past = Past::default();
         self.power_at = Some(now.elapsed + Duration::from_millis(down_ms));

@@ -24,6 +24,11 @@ impl HashKey {
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
+
+    /// The secret, for the other keyed digests of this crate.
+    pub(crate) const fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl fmt::Debug for HashKey {

@@ -4,6 +4,7 @@
 //! Must never: know a device, a journal, a clock or a network.
 
 pub mod capability;
+pub mod digest;
 pub mod hash;
 pub mod job;
 pub mod job_key;

@@ -172,6 +172,17 @@ pub enum FaultKind {
         #[serde(default)]
         value: Option<String>,
     },
+    /// Somebody changes a setting at the register itself, as command 1E would.
+    Setting {
+        /// Number of the table, as the host asks for it.
+        table: u8,
+        /// Row.
+        row: u16,
+        /// Field.
+        field: u8,
+        /// The new value, hex without spaces; what the table does not take changes nothing.
+        value: String,
+    },
     /// TLV with this tag is refused with this code, until `refuse_tag` with code 0.
     RefuseTag {
         /// The tag.
@@ -190,6 +201,47 @@ pub enum FaultKind {
         /// Whether the OFD is out of reach.
         down: bool,
     },
+}
+
+impl FaultKind {
+    /// Its name as JSON has it, with the side of the work on which it falls where it has one: what is counted.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        use When::{After, Before};
+        match self {
+            Self::Unplug { when: Before } => "unplug_before",
+            Self::Unplug { when: After } => "unplug_after",
+            Self::Replug { .. } => "replug",
+            Self::Hang { when: Before, .. } => "hang_before",
+            Self::Hang { when: After, .. } => "hang_after",
+            Self::DropReply { when: Before } => "drop_reply_before",
+            Self::DropReply { when: After } => "drop_reply_after",
+            Self::Lost { when: Before } => "lost_before",
+            Self::Lost { when: After } => "lost_after",
+            Self::GarbleRequest => "garble_request",
+            Self::CutReply { .. } => "cut_reply",
+            Self::DuplicateReply { .. } => "duplicate_reply",
+            Self::Garble => "garble",
+            Self::Error { when: Before, .. } => "error_before",
+            Self::Error { when: After, .. } => "error_after",
+            Self::PowerCut { when: Before, .. } => "power_cut_before",
+            Self::PowerCut { when: After, .. } => "power_cut_after",
+            Self::FnFault { .. } => "fn_fault",
+            Self::FnFill => "fn_fill",
+            Self::FnExpire => "fn_expire",
+            Self::FnReplace { .. } => "fn_replace",
+            Self::ClockSkew { .. } => "clock_skew",
+            Self::Slow { .. } => "slow",
+            Self::StaleReply { .. } => "stale_reply",
+            Self::LateReply { .. } => "late_reply",
+            Self::Paper { .. } => "paper",
+            Self::TableValue { .. } => "table_value",
+            Self::Setting { .. } => "setting",
+            Self::RefuseTag { .. } => "refuse_tag",
+            Self::CutTlv { .. } => "cut_tlv",
+            Self::OfdDown { .. } => "ofd_down",
+        }
+    }
 }
 
 const fn before() -> When {

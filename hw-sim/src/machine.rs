@@ -6,6 +6,7 @@
 use crate::faults::{FaultError, FaultSpec};
 use crate::moment::Moment;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What a device wants done. A host calls [`Machine::poll`] until it gets [`Output::Nothing`].
@@ -107,4 +108,6 @@ pub struct Snapshot {
     pub powered: bool,
     /// Faults that are armed and have not happened yet.
     pub armed_faults: usize,
+    /// Faults that happened since the start, by [`FaultKind::name`](crate::faults::FaultKind::name).
+    pub happened: BTreeMap<&'static str, u64>,
 }

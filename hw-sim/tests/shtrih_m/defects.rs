@@ -78,3 +78,14 @@ fn a_document_can_end_anywhere_though_its_head_says_how_long_it_is() {
     fault(&mut bench, r#"{"cut_tlv":{}}"#);
     assert!(!bench.read_document(fd).is_empty());
 }
+
+#[test]
+fn a_setting_changed_at_the_register_itself_stays_over_a_power_cut_and_obeys_the_rules_of_1e() {
+    let mut bench = Bench::new(config());
+    fault(&mut bench, r#"{"setting":{"table":17,"row":1,"field":7,"value":"02"}}"#);
+    fault(&mut bench, r#"{"setting":{"table":17,"row":1,"field":7,"value":"FF"}}"#);
+    fault(&mut bench, r#"{"power_cut":{"when":"before","down_ms":0}}"#);
+    assert_eq!(bench.ask("1F 1E 00 00 00 11 01 00 07"), "1F 00 02");
+    let happened = bench.register.snapshot().happened;
+    assert_eq!((happened["setting"], happened["power_cut_before"]), (2, 1));
+}

@@ -5,6 +5,7 @@
 
 use crate::faults::{FaultError, FaultKind, FaultSpec, Trigger, When};
 use kassette_wire::shtrih::CommandCode;
+use std::collections::BTreeMap;
 
 /// A fault with what is left of its trigger.
 #[derive(Debug, Clone)]
@@ -15,9 +16,12 @@ struct Armed {
     left: u64,
 }
 
-/// All faults that have not happened yet.
+/// All faults that have not happened yet, and the count of those that have.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Faults(Vec<Armed>);
+pub(super) struct Faults {
+    armed: Vec<Armed>,
+    happened: BTreeMap<&'static str, u64>,
+}
 
 /// Most faults armed at once; a script that arms more has lost its way.
 const MOST: usize = 10_000;
@@ -25,25 +29,28 @@ const MOST: usize = 10_000;
 impl Faults {
     /// Arms a fault, or gives it back when it is to happen at once and needs no command for it.
     pub fn arm(&mut self, spec: FaultSpec) -> Result<Option<FaultKind>, FaultError> {
+        if let FaultKind::StaleReply { of: Some(code) } = &spec.kind {
+            command_code(code)?;
+        }
+        if let FaultKind::TableValue { value: Some(text), .. } | FaultKind::Setting { value: text, .. } = &spec.kind {
+            super::defects::unhex(text).ok_or_else(|| FaultError::Value(text.clone()))?;
+        }
         let (command, left) = match &spec.trigger {
-            Trigger::Now if at_once(&spec.kind) => return Ok(Some(spec.kind)),
+            Trigger::Now if at_once(&spec.kind) => {
+                self.count(&spec.kind);
+                return Ok(Some(spec.kind));
+            }
             Trigger::Now => (None, 1),
             Trigger::NthExchange(n) => (None, *n),
             Trigger::Command { code, nth } => (Some(command_code(code)?), *nth),
         };
-        if let FaultKind::StaleReply { of: Some(code) } = &spec.kind {
-            command_code(code)?;
-        }
-        if let FaultKind::TableValue { value: Some(text), .. } = &spec.kind {
-            super::defects::unhex(text).ok_or_else(|| FaultError::Value(text.clone()))?;
-        }
         if left == 0 {
             return Err(FaultError::Zero);
         }
-        if self.0.len() >= MOST {
+        if self.armed.len() >= MOST {
             return Err(FaultError::TooMany);
         }
-        self.0.push(Armed {
+        self.armed.push(Armed {
             kind: spec.kind,
             command,
             left,
@@ -54,7 +61,7 @@ impl Faults {
     /// The faults whose moment this command is, in the order in which they were armed.
     pub fn due(&mut self, command: CommandCode) -> Vec<FaultKind> {
         let mut due = Vec::new();
-        self.0.retain_mut(|armed| {
+        self.armed.retain_mut(|armed| {
             if armed.command.is_none_or(|c| c == command) {
                 armed.left -= 1;
             }
@@ -63,11 +70,23 @@ impl Faults {
             }
             armed.left > 0
         });
+        for kind in &due {
+            self.count(kind);
+        }
         due
     }
 
+    fn count(&mut self, kind: &FaultKind) {
+        *self.happened.entry(kind.name()).or_default() += 1;
+    }
+
+    /// How often each kind has happened.
+    pub fn happened(&self) -> BTreeMap<&'static str, u64> {
+        self.happened.clone()
+    }
+
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.armed.len()
     }
 }
 

@@ -4,6 +4,7 @@
 //! Must never: make a document.
 
 use super::config::{Ffd, LinkKind};
+use super::defects::unhex;
 use super::device::{Device, Outcome, Paper};
 use super::error_texts::russian;
 use super::exchange::EXCHANGE_TABLE;
@@ -11,7 +12,7 @@ use super::tables::{cell, cp1251_lossy};
 use crate::moment::Moment;
 use kassette_wire::shtrih::{
     Answer, DeviceType, DmyDate, ErrorCode, FontInfo, FullState, Hms, Mode, ModelFlags, ModelParameters, Request,
-    ShortState, StateFlags, Submode, WriteTable,
+    ShortState, StateFlags, Submode, TableCell, WriteTable,
 };
 
 /// Flags of a Retail-01F with paper (captures): both rolls, journal and receipt sensors, lever.
@@ -254,12 +255,23 @@ impl Device {
     }
 
     fn write_table(&mut self, write: &WriteTable, now: Moment) -> Outcome {
-        let place = self.tables.place(write.cell)?;
-        let kept = self.tables.write(place, &write.value, self.storage.shift().open)?;
+        self.set_cell(write.cell, &write.value, now)
+    }
+
+    fn set_cell(&mut self, asked: TableCell, value: &[u8], now: Moment) -> Outcome {
+        let place = self.tables.place(asked)?;
+        let kept = self.tables.write(place, value, self.storage.shift().open)?;
         self.memory.keep_cell(place, kept);
         self.memory_changed = true;
         self.follow_tables(now);
         Ok(Answer::Done)
+    }
+
+    /// A person at the register's own keys has the tables' rules to obey too; what they refuse stays as it was.
+    pub(super) fn set_at_its_keys(&mut self, cell: TableCell, value: &str, now: Moment) {
+        if let Some(value) = unhex(value) {
+            let _ = self.set_cell(cell, &value, now);
+        }
     }
 
     pub(super) fn keep_clock(&mut self) {

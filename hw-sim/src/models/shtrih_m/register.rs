@@ -471,6 +471,7 @@ impl Machine for Register {
             clock_skew_seconds: device.clock.skew_ms() / 1000,
             powered: self.powered(),
             armed_faults: self.faults.len(),
+            happened: self.faults.happened(),
         }
     }
 

@@ -41,6 +41,14 @@ impl Register {
                 let asked = TableCell::new(table, row, field);
                 self.device.defects.set_value(asked, value.as_deref())?;
             }
+            FaultKind::Setting {
+                table,
+                row,
+                field,
+                value,
+            } => self
+                .device
+                .set_at_its_keys(TableCell::new(table, row, field), &value, now),
             FaultKind::RefuseTag { tag, code } => self.device.defects.set_tag(tag, code),
             FaultKind::CutTlv { keep } => self.device.defects.set_cut(keep),
             other => self.trouble_fn(other, now)?,

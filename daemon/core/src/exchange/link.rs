@@ -137,6 +137,7 @@ impl Unasked {
     /// The register's count on v2; `None` where it speaks v1.
     async fn ask(&mut self) -> Result<Option<u16>, ExchangeFailure> {
         let points = &self.line.points;
+        // Naive: we know how many commands the register has counted.
         if let Some(known) = points
             .count_known()
             .filter(|_| points.mutant(Mutant::NumberAcrossReconnect))

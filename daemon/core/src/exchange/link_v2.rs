@@ -241,6 +241,7 @@ impl LinkV2 {
             let limit = asking.until.min(asking.ask_at);
             match hear(&mut self.line, &mut self.scanner, limit, true).await? {
                 Heard::Frame { number, data } if number == asking.number => {
+                    // Naive: the number is ours, so the answer is.
                     if answers(asking.payload, &data) || self.line.points.mutant(Mutant::StaleRightNumber) {
                         return Ok(data);
                     }

@@ -164,6 +164,7 @@ fn open(
     reserve_spent: bool,
 ) -> Result<(Store, Recovered), Fault> {
     let mut conn = connect(&config.path)?;
+    // Naive: a disk that flushes at each commit is too slow.
     if config.mutant(Mutant::CommitsLost) {
         conn.pragma_update(None, "synchronous", "NORMAL")?;
     }

@@ -298,6 +298,7 @@ impl Store {
                 replies.push(body);
             }
             let sequence = query::last_sequence(&tx)?;
+            // Naive: the client need not wait for the disk; the next commit takes it along.
             let accepts = |command: &Command| matches!(command, Command::Accept(_));
             if self.config.mutant(Mutant::AnswerBeforeCommit) && batch.iter().all(accepts) {
                 tx.set_drop_behavior(DropBehavior::Ignore);

@@ -112,6 +112,7 @@ impl Conversation {
         if !frame.error.is_ok() {
             return Err(Failed::new(command, Why::Refused(frame.error)));
         }
+        // Naive: what the link took for ours is ours.
         if frame.command != command && !self.points.mutant(Mutant::StaleRightNumber) {
             // A bare prefix with success: no model was seen to answer so.
             return Err(Failed::nonsense(command, format!("answered as {}", frame.command)));

@@ -122,6 +122,7 @@ impl Driver for ShtrihM {
 
     async fn identify(&mut self) -> Result<Identity, DriverError> {
         let identity = self.read_identity().await?;
+        // Naive: the cable was not touched, so the register is the one that stood here.
         if self.faults.mutant(Mutant::NamedByPort) {
             return Ok(self.faults.known_by_port(identity));
         }

@@ -373,6 +373,7 @@ impl ShtrihM {
     async fn bring<'a>(&mut self, steps: &'a [Step]) -> Result<(), Stopped<'a>> {
         for step in steps {
             let mut done = self.talk.order(&step.request, Care::Inside).await;
+            // Naive: NAK says that the line was not taken.
             if self.faults.mutant(Mutant::ItemAgainAfterNak) && done.as_ref().is_err_and(Failed::is_nak) {
                 self.empty_link().await.ok();
                 done = self.talk.order(&step.request, Care::Inside).await;

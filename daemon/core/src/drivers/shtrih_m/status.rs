@@ -101,6 +101,7 @@ impl ShtrihM {
         let fn_state = fn_state(&self.talk.fn_status().await?)?;
         let shift = self.talk.shift_state().await?;
         let mut activity = activity(state.mode, state.submode, fn_state.document_open);
+        // Naive: mode 8 is an open receipt, whatever the submode.
         if self.faults.mutant(Mutant::PrintingTakenForOpen) && state.mode.is_document_open() {
             activity = Activity::DocumentOpen;
         }

@@ -1,7 +1,7 @@
 //! The binaries under test, built by cargo before they are started.
 //!
 //! Owns: the one call of cargo, and the paths it names.
-//! Must never: start a binary that cargo did not just call up to date.
+//! Must never: start a binary that cargo did not just call up to date, or a daemon with deliberate faults inside.
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
@@ -109,7 +109,34 @@ fn build() -> anyhow::Result<Programs> {
         .lines()
         .filter_map(binary)
         .collect();
-    Ok(Programs { found })
+    let programs = Programs { found };
+    without_mutants(programs.daemon()?)?;
+    Ok(programs)
+}
+
+/// Refuses a daemon that does not say that it is without the deliberate faults of the simulation.
+///
+/// # Errors
+/// When it cannot be run or does not say so.
+pub fn without_mutants(daemon: &Path) -> anyhow::Result<()> {
+    let output = Command::new(daemon)
+        .args(["--version", "--json"])
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {}", daemon.display()))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() && says_no_mutants(&said) {
+        return Ok(());
+    }
+    let daemon = daemon.display();
+    bail!(
+        "{daemon} --version --json does not say \"mutants\":false but \"{}\": build it with plain cargo build",
+        said.trim()
+    )
+}
+
+fn says_no_mutants(said: &str) -> bool {
+    serde_json::from_str::<Value>(said).is_ok_and(|facts| facts["mutants"] == false)
 }
 
 /// A line of cargo's messages, when it names a binary and not the tests in one.
@@ -149,4 +176,23 @@ fn own_build() -> anyhow::Result<OwnBuild> {
         profile: profile.to_owned(),
         is_test,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_is_refused_unless_it_says_that_no_mutant_is_inside() {
+        assert!(says_no_mutants(r#"{"version":"0.1.0","mutants":false}"#));
+        for other in [
+            r#"{"version":"0.1.0","mutants":true}"#,
+            r#"{"version":"0.1.0"}"#,
+            r#"{"mutants":"false"}"#,
+            "kassetted 0.1.0",
+            "",
+        ] {
+            assert!(!says_no_mutants(other), "{other}");
+        }
+    }
 }

@@ -5,8 +5,8 @@
 
 use crate::config::{Config, ConfigErrors, HostEnvironment};
 use crate::exit::{Exit, chain};
-use crate::{journal_commands, probe, supervisor, telemetry};
-use clap::{Args, Parser, Subcommand};
+use crate::{journal_commands, probe, supervisor, telemetry, version};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use kassette_core::parts::Faults;
 use kassette_wire::codes::Code;
 use std::ffi::OsString;
@@ -18,7 +18,8 @@ use std::sync::Arc;
 #[command(
     name = "kassetted",
     version,
-    propagate_version = true,
+    disable_version_flag = true,
+    arg_required_else_help = true,
     after_help = "Examples:\n  \
         kassetted check-config              what is wrong with the configuration, all of it at once\n  \
         kassetted run                       runs with the user's own folders; needs no configuration\n  \
@@ -28,8 +29,14 @@ use std::sync::Arc;
         75 try again later, 77 no right."
 )]
 struct Cli {
+    /// Prints the version and ends.
+    #[arg(short = 'V', long)]
+    version: bool,
+    /// With --version: prints JSON that also names the journal's schema and whether deliberate faults are compiled in.
+    #[arg(long, requires = "version")]
+    json: bool,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -99,8 +106,11 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>, faults: Arc<dyn Faults
             return if asked { Exit::Done } else { Exit::Usage };
         }
     };
+    let Some(command) = cli.command.filter(|_| !cli.version) else {
+        return version::tell(cli.version, cli.json, Cli::command());
+    };
     let host = HostEnvironment::of_this_process();
-    match cli.command {
+    match command {
         Command::Run(file) => match Config::load(file.config.as_deref(), &host) {
             Ok(config) => run_daemon(config, faults),
             Err(errors) => {
@@ -213,7 +223,6 @@ fn not_served(what: &str) -> Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
     use kassette_core::parts::NoFaults;
 
     fn end_of(args: &[&str]) -> Exit {
@@ -228,6 +237,8 @@ mod tests {
     #[test]
     fn the_end_tells_help_from_wrong_usage_and_from_what_is_not_served() {
         assert_eq!(end_of(&["kassetted", "--version"]), Exit::Done);
+        assert_eq!(end_of(&["kassetted", "--version", "--json"]), Exit::Done);
+        assert_eq!(end_of(&["kassetted", "--json"]), Exit::Usage);
         assert_eq!(end_of(&["kassetted", "run", "--help"]), Exit::Done);
         assert_eq!(end_of(&["kassetted"]), Exit::Usage);
         assert_eq!(end_of(&["kassetted", "run", "--colour"]), Exit::Usage);

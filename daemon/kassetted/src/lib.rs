@@ -20,5 +20,6 @@ pub mod secrets;
 mod supervisor;
 pub mod telemetry;
 pub mod transport;
+mod version;
 
 pub use cli::run_with;

@@ -34,6 +34,7 @@ pub use inspect::{Inspection, inspect};
 pub use open::OpenError;
 pub use query::{Query, ReadError, Rows, StoredJob};
 pub use recover::{OpenIntent, Recovered, WaitingJob};
+pub use schema::{MIN_READER, SCHEMA};
 pub use store::{Applied, FreeMark, RESERVE_BYTES, Store, StoreConfig, StoreReader};
 pub use verify::{Verification, verify};
 

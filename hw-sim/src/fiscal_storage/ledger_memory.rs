@@ -36,6 +36,17 @@ impl MemoryShelf {
         self.kept().ledgers.get(fn_number).cloned().unwrap_or_default()
     }
 
+    /// The documents of every FN above the last that the caller knows of it, in the order of FNs and documents.
+    #[must_use]
+    pub fn above(&self, known: impl Fn(&str) -> usize) -> Vec<(String, Record)> {
+        let kept = self.kept();
+        let new = kept.ledgers.iter().flat_map(|(number, records)| {
+            let new = records.get(known(number)..).unwrap_or_default();
+            new.iter().map(|record| (number.clone(), record.clone()))
+        });
+        new.collect()
+    }
+
     /// The numbers of the FNs that lie here.
     #[must_use]
     pub fn fns(&self) -> Vec<String> {

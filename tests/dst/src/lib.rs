@@ -1,8 +1,14 @@
 //! Seeded simulation: the rack and simulated registers in one thread under virtual time.
 //!
-//! Owns: the simulated world around the core (clock, entropy, ports, locks, disk) and what it checks.
+//! Owns: the simulated world around the core (clock, entropy, ports, locks, disk), the stories told in it, and what is
+//! checked of them.
 //! Must never: be built by a command that makes a shipped binary.
 
 pub mod check;
+pub mod draw;
+pub mod figures;
 pub mod play;
+pub mod run;
+pub mod story;
+pub mod weather;
 pub mod world;

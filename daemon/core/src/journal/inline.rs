@@ -8,11 +8,16 @@ use async_trait::async_trait;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// Who looks at each command as the store applies it: without a result just before, with it just after. A simulation
+/// compares what became durable with its ledgers there, whoever lives to see the answer.
+pub type Witness = Arc<dyn Fn(&Command, Option<&Applied>) + Send + Sync>;
+
 /// A committer that applies each command at once, after a virtual delay.
 #[derive(Clone)]
 pub struct InlineCommitter {
     store: Arc<Mutex<Store>>,
     delay: Duration,
+    witness: Option<Witness>,
 }
 
 impl InlineCommitter {
@@ -22,7 +27,28 @@ impl InlineCommitter {
         Self {
             store: Arc::new(Mutex::new(store)),
             delay,
+            witness: None,
         }
+    }
+
+    /// As [`InlineCommitter::new`], before a witness.
+    #[must_use]
+    pub fn witnessed(store: Store, delay: Duration, witness: Witness) -> Self {
+        Self {
+            witness: Some(witness),
+            ..Self::new(store, delay)
+        }
+    }
+
+    fn apply(&self, command: Command) -> Applied {
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(witness) = &self.witness else {
+            return store.apply(vec![command]);
+        };
+        witness(&command, None);
+        let applied = store.apply(vec![command.clone()]);
+        witness(&command, Some(&applied));
+        applied
     }
 
     /// A reader over the same connection.
@@ -39,11 +65,7 @@ impl Committer for InlineCommitter {
     async fn commit(&self, command: Command) -> Commit {
         // Half before and half after: a crash in between is a commit that is durable and whose answer is lost.
         tokio::time::sleep(self.delay / 2).await;
-        let applied = self
-            .store
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .apply(vec![command]);
+        let applied = self.apply(command);
         tokio::time::sleep(self.delay / 2).await;
         match applied {
             Applied::Done(mut replies) => replies.pop().map_or(Commit::Stopped, Commit::Done),

@@ -29,7 +29,7 @@ pub use command::{
     AcceptJob, ApplyPlan, BeginIntent, CancelJob, Command, EndIntent, FnMark, JobEnd, Reply, ReplyBody, Scan, Sealed,
     Seen, UnitMove, Verdict,
 };
-pub use inline::{InlineCommitter, InlineReader};
+pub use inline::{InlineCommitter, InlineReader, Witness};
 pub use inspect::{Inspection, inspect};
 pub use open::OpenError;
 pub use query::{Query, ReadError, Rows, StoredJob};

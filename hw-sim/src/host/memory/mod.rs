@@ -383,6 +383,12 @@ pub struct MemoryPort {
 }
 
 impl MemoryPort {
+    /// The device at its other end.
+    #[must_use]
+    pub fn serial(&self) -> &str {
+        &self.serial
+    }
+
     /// Waits for bytes; 0 means that the port is gone. Nothing is lost when the future is dropped.
     pub async fn read(&mut self, buffer: &mut [u8]) -> usize {
         loop {

@@ -3,21 +3,27 @@
 //! Owns: what the clients want, which lives there were, and everything that was ever shown to a caller.
 //! Must never: judge; that is `check`'s.
 
+mod clients;
+mod setting;
+
+pub(crate) use clients::{at_rest, passes};
+pub use clients::{order, order_of, receipt, tenant};
+pub use setting::{Setting, TENANTS};
+
 use crate::check::Shown;
 use crate::world::World;
-use kassette_core::domain::job::{Job, Priority, SubmitOrder};
-use kassette_core::domain::plan::{Admission, RackPlan, RegisterPlan, SlotPlan, TenantPlan};
+use clients::{stand, submit, watch};
+use kassette_core::domain::job::Job;
+use kassette_core::domain::plan::RackPlan;
 use kassette_core::domain::snapshot::{RackSnapshot, UnitSnapshot};
 use kassette_core::domain::unit::UnitState;
-use kassette_core::rack::{ApplyOrder, Ended, Rack, RackHandle};
+use kassette_core::rack::{Ended, Rack, RackHandle};
 use kassette_hw_sim::faults::{FaultKind, FaultSpec, Trigger};
-use kassette_hw_sim::rack_file::{Generated, RackFile, generate};
+use kassette_hw_sim::rack_file::RackFile;
 use kassette_receipts::job_key::JobKey;
-use kassette_receipts::model::{Item, Payments, Receipt};
-use kassette_wire::codes::Code;
 use kassette_wire::link::shtrih_v1::{ACK, ENQ, encode_frame};
 use kassette_wire::shtrih::Request;
-use kassette_wire::value::{Inn, Kopecks, Quantity};
+use setting::plan_of;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -26,90 +32,11 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-/// The only tenant of a story.
-pub const TENANT: &str = "7704358518";
 /// Virtual time in which everything must come to rest once faults have ended. The longest way there: a register that is
 /// busy for 70 s in several looks, or a job that pauses between tries.
 pub const CALM: Duration = Duration::from_secs(900);
 /// Most lives of one story; more means that the process ends again and again by itself.
 const LIVES_MAX: u32 = 12;
-
-/// What a story begins with.
-#[derive(Debug, Clone)]
-pub struct Setting {
-    /// Seed of registers and of the core's entropy.
-    pub seed: u64,
-    /// How many registers.
-    pub registers: u32,
-    /// Value of `timing` in the rack file.
-    pub timing: &'static str,
-    /// `pty` or `tcp`.
-    pub link: &'static str,
-    /// Registers that have numbered frames.
-    pub v2: bool,
-    /// More lines for every register of the rack file.
-    pub extra: String,
-    /// First letters of FN numbers.
-    pub fn_prefix: &'static str,
-    /// Life of a job in the queue.
-    pub ttl_s: u64,
-    /// How many of the registers, from the first on, make documents of FFD 1.05.
-    pub of_1_05: usize,
-}
-
-impl Setting {
-    /// A rack of so many registers that work in realistic time.
-    #[must_use]
-    pub fn new(seed: u64, registers: u32) -> Self {
-        Self {
-            seed,
-            registers,
-            timing: "\"realistic\"",
-            link: "pty",
-            v2: false,
-            extra: String::new(),
-            fn_prefix: "9999",
-            ttl_s: 86_400,
-            of_1_05: 0,
-        }
-    }
-
-    /// Registers that take no time: for stories in which many things happen.
-    #[must_use]
-    pub fn instant(mut self) -> Self {
-        self.timing = "\"instant\"";
-        self
-    }
-
-    /// Registers on the network, or not; with numbered frames, or without.
-    #[must_use]
-    pub fn linked(mut self, link: &'static str, v2: bool) -> Self {
-        (self.link, self.v2) = (link, v2);
-        self
-    }
-
-    fn file(&self) -> RackFile {
-        let switches = if self.v2 { "\nswitches = { link_v2 = true }" } else { "" };
-        let wish = Generated {
-            registers: self.registers,
-            tenants: vec![TENANT.to_owned()],
-            timing: self.timing.to_owned(),
-            seed: self.seed,
-            link: self.link.to_owned(),
-            extra: format!("{}{switches}", self.extra),
-            fn_prefix: self.fn_prefix.to_owned(),
-            ..Generated::default()
-        };
-        let mut file: RackFile = generate(&wish).parse().expect("a generated rack file is good");
-        for entry in &mut file.registers {
-            entry.port.clone_from(&entry.config.serial);
-        }
-        for entry in file.registers.iter_mut().take(self.of_1_05) {
-            entry.config.ffd = kassette_hw_sim::models::shtrih_m::Ffd::V105;
-        }
-        file
-    }
-}
 
 /// Runs a story alone on one thread under a paused clock.
 ///
@@ -125,57 +52,6 @@ pub fn simulate<T>(story: impl Future<Output = T>) -> T {
         .block_on(story)
 }
 
-/// A receipt of so many roubles and a kopeck, to a buyer of its own.
-///
-/// # Panics
-/// Never: the sums fit.
-#[must_use]
-pub fn receipt(number: u32) -> Receipt {
-    let sum = Kopecks::new(u64::from(number) * 100 + 1).expect("a small sum");
-    let text = serde_json::json!({
-        "sign": 1, "tax_system": 1, "items": [], "total": sum.get(),
-        "payments": Payments { electronic: sum, ..Payments::default() },
-        "buyer": {"contact": format!("buyer{number}@example.com")},
-    });
-    let mut receipt: Receipt = serde_json::from_value(text).expect("a receipt of the model");
-    let item = serde_json::json!({
-        "name": format!("Товар {number}"), "price": sum.get(), "quantity": Quantity::ONE.millionths(),
-        "amount": sum.get(), "vat_rate": 6, "method": 4, "subject": 1, "measure": 0,
-    });
-    receipt
-        .items
-        .push(serde_json::from_value::<Item>(item).expect("an item of the model"));
-    receipt
-}
-
-/// The order of client `shop` for receipt `number`.
-///
-/// # Panics
-/// Never: the tenant is a good one.
-#[must_use]
-pub fn order(number: u32) -> SubmitOrder {
-    SubmitOrder {
-        tenant: tenant(),
-        client: "shop".into(),
-        external_id: format!("order-{number}"),
-        key_time: None,
-        receipt: receipt(number),
-        ttl_ms: None,
-        priority: Priority::Interactive,
-        labels: BTreeMap::new(),
-        replaces: None,
-    }
-}
-
-/// The tenant.
-///
-/// # Panics
-/// Never: its check digits are right.
-#[must_use]
-pub fn tenant() -> Inn {
-    TENANT.parse().expect("the check digits are right")
-}
-
 /// A story under way.
 pub struct Play {
     /// Everything around the rack.
@@ -188,6 +64,8 @@ pub struct Play {
     pub shown: Arc<Shown>,
     /// Lives of the process so far.
     pub lives: u32,
+    /// Ends of the process that nobody asked for.
+    pub crashes: u64,
     rack: Option<Rack>,
     watcher: Option<JoinHandle<()>>,
     carrier: JoinHandle<()>,
@@ -202,44 +80,6 @@ fn folder() -> TempDir {
         .expect("a temporary folder")
 }
 
-fn plan_of(setting: &Setting, file: &RackFile) -> RackPlan {
-    let address = |name: &str| match setting.link {
-        "tcp" => format!("tcp:{name}:7778"),
-        _ => format!("/sim/{name}"),
-    };
-    let spare = (0..file.registers.len()).map(|at| (format!("Z{at}"), address(&Play::spare(at))));
-    let own = file.registers.iter().enumerate();
-    let own = own.map(|(at, entry)| (format!("S{at}"), address(&entry.config.serial)));
-    let slots = own.chain(spare).map(|(label, port)| SlotPlan {
-        label,
-        port,
-        baud: None,
-        link: None,
-    });
-    let registers = file.registers.iter().map(|entry| RegisterPlan {
-        vendor: "shtrih-m".into(),
-        serial: entry.config.serial.clone(),
-        fn_number: entry.config.fn_unit.number.clone(),
-        tenant: TENANT.into(),
-        zone: "+03:00".into(),
-    });
-    RackPlan {
-        rack_id: None,
-        tenants: vec![TenantPlan {
-            inn: TENANT.into(),
-            name: "Test".into(),
-            ttl_s: setting.ttl_s,
-            contact_retention_s: None,
-            queue_max: 1000,
-            submissions_per_second: 0,
-            admission: Admission::Open,
-            clients: vec!["*".into()],
-        }],
-        slots: slots.collect(),
-        registers: registers.collect(),
-    }
-}
-
 impl Play {
     /// The registers stand on their bench; the process was not started yet.
     pub fn new(setting: &Setting) -> Self {
@@ -252,6 +92,7 @@ impl Play {
             carrier: tokio::spawn(async move { carried.run().await }),
             shown: Arc::default(),
             lives: 0,
+            crashes: 0,
             rack: None,
             watcher: None,
             keys: BTreeMap::new(),
@@ -285,7 +126,7 @@ impl Play {
     /// # Panics
     /// When the simulator does not take it: a mistake of the test.
     pub fn fault(&self, at: usize, kind: FaultKind, trigger: Trigger) {
-        self.world.note(format!("fault {at} {kind:?} {trigger:?}"));
+        self.world.note(format_args!("fault {at} {kind:?} {trigger:?}"));
         let spec = FaultSpec { kind, trigger };
         self.world
             .bench()
@@ -332,7 +173,8 @@ impl Play {
             },
             done = work => return Some(done),
         };
-        self.world.note(format!("the process ended: {end}"));
+        self.world.note(format_args!("the process ended: {end}"));
+        self.crashes += 1;
         self.crash().await;
         None
     }
@@ -360,8 +202,8 @@ impl Play {
                 end = timeout(CALM, rack.ended()) => Some(end),
             };
             if let Some(end) = end {
-                let end = end.unwrap_or_else(|_| panic!("a stop ends in bounded time:\n{}", tail(&self.world)));
-                self.world.note(format!("the process stopped: {end:?}"));
+                let end = end.unwrap_or_else(|_| panic!("a stop ends in bounded time:\n{}", self.world.tail()));
+                self.world.note(format_args!("the process stopped: {end:?}"));
             }
         }
         asked.abort();
@@ -389,7 +231,8 @@ impl Play {
                 }
                 let mut jobs = Vec::new();
                 for (number, key) in keys {
-                    jobs.push((number, at_rest(&handle, &key, until).await));
+                    let job = at_rest(&handle, &tenant(), &key, until).await;
+                    jobs.push((number, job.expect("the job is there (I4)")));
                 }
                 jobs
             };
@@ -493,7 +336,7 @@ impl Play {
     /// The last lines of the trace, for a failure.
     #[must_use]
     pub fn tail(&self) -> String {
-        tail(&self.world)
+        self.world.tail()
     }
 
     /// Name of a port that the plan has a slot for and nothing stands at in the beginning.
@@ -523,70 +366,5 @@ fn at_peace(unit: &UnitSnapshot) -> bool {
         | UnitState::Held
         | UnitState::Draining
         | UnitState::Retired => true,
-    }
-}
-
-fn tail(world: &World) -> String {
-    let trace = world.trace();
-    trace[trace.len().saturating_sub(60)..].join("\n")
-}
-
-async fn stand(handle: &RackHandle, plan: RackPlan) {
-    loop {
-        let order = ApplyOrder {
-            plan: plan.clone(),
-            expected_version: None,
-            validate_only: false,
-            reason: None,
-            request_id: Some("first".into()),
-            client: "admin".into(),
-        };
-        match handle.apply(order).await {
-            Ok(_) => return,
-            Err(error) => assert!(passes(error.reason.code), "the plan is applied: {error}"),
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-/// Whether a good client tries again.
-const fn passes(code: Code) -> bool {
-    matches!(code, Code::JournalFull | Code::JournalStopped | Code::DaemonStopping)
-}
-
-async fn submit(handle: &RackHandle, number: u32) -> JobKey {
-    loop {
-        match handle.submit(order(number)).await {
-            Ok(submitted) => return submitted.job.key,
-            Err(error) => assert!(passes(error.reason.code), "order {number} is taken: {error}"),
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-async fn at_rest(handle: &RackHandle, key: &JobKey, until: Instant) -> Job {
-    let inn = tenant();
-    loop {
-        let step = (Instant::now() + Duration::from_secs(5)).min(until);
-        let job = handle.wait_final(&inn, key, step).await.expect("the job is there (I4)");
-        if job.state.is_final() || job.needs_person.is_some() || Instant::now() >= until {
-            return job;
-        }
-    }
-}
-
-/// Reads every event of jobs as a watching client does, over all lives from its cursor.
-async fn watch(handle: RackHandle, shown: Arc<Shown>) {
-    let mut sequence = handle.sequence();
-    loop {
-        sequence.mark_unchanged();
-        let (events, upto) = handle
-            .job_events(None, shown.cursor(), 1000)
-            .await
-            .expect("a cursor survives restarts");
-        shown.take(events, upto);
-        if sequence.changed().await.is_err() {
-            return;
-        }
     }
 }

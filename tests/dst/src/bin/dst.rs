@@ -1,0 +1,105 @@
+//! `cargo dst`: seeded stories of a rack under every kind of fault, and what must hold in each.
+//!
+//! Owns: the command line, and how failures and figures are told.
+//! Must never: end with zero when a promise was broken.
+
+use clap::Parser;
+use kassette_dst::figures::Figures;
+use kassette_dst::run::{Run, Until, tell_all};
+use kassette_dst::story::{Failure, Options};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Tells stories of a rack drawn from seeds and checks every promise of exactly-once after each step.
+///
+/// A story is a rack of simulated registers and its clients in virtual time, with lost and false answers, power cuts,
+/// cables, deaths of the process and a failing disk. One seed always tells the same story.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dst",
+    after_help = "Examples:
+  cargo dst                       a hundred seeds
+  cargo dst --seeds 20000         as many as a release is held to
+  cargo dst --minutes 5 --seed 1  five minutes, from seed 1 on
+  cargo dst --seed 17 --seeds 1   one seed again
+
+The last line is JSON. Exit codes: 0 no failure, 1 a promise was broken, 64 usage."
+)]
+struct Arguments {
+    /// How many seeds.
+    #[arg(long, conflicts_with = "minutes", default_value_t = 100)]
+    seeds: u64,
+    /// Go on for so many minutes instead.
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Worker threads; as many as there are cores when absent.
+    #[arg(long)]
+    jobs: Option<usize>,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+        }
+    };
+    // A story that breaks is told by its result.
+    std::panic::set_hook(Box::new(|_| {}));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let run = Run {
+        first: arguments.seed,
+        until: arguments.minutes.map_or(Until::Seeds(arguments.seeds), |minutes| {
+            Until::Instant(Instant::now() + Duration::from_secs(60 * minutes))
+        }),
+        threads: arguments.jobs.unwrap_or(cores),
+        twice_every: 16,
+        options: Options::default(),
+    };
+    let failures = tell(&run);
+    ExitCode::from(u8::from(failures > 0))
+}
+
+/// Tells a run, and how it goes; how many seeds failed.
+fn tell(run: &Run) -> u64 {
+    let begin = Instant::now();
+    let (mut sum, mut failures, mut spoken) = (Figures::default(), 0, Instant::now());
+    tell_all(run, |seed, told| {
+        match told {
+            Ok(figures) => sum.add(seed, &figures),
+            Err(failure) => {
+                failures += 1;
+                show(&failure);
+            }
+        }
+        if spoken.elapsed() > Duration::from_secs(5) {
+            spoken = Instant::now();
+            eprintln!("{} seeds, {} steps, {failures} failures", sum.seeds, sum.steps);
+        }
+        failures < 20
+    });
+    let seconds = begin.elapsed().as_secs_f64().max(0.001);
+    if !sum.short.is_empty() {
+        println!(
+            "{} seeds did not get far enough to count: {:?}",
+            sum.short.len(),
+            sum.short
+        );
+    }
+    println!(
+        "{:.1} s, {:.1} seeds/s, {:.0} steps/s",
+        seconds,
+        sum.seeds as f64 / seconds,
+        sum.steps as f64 / seconds
+    );
+    println!("{}", sum.last_line(failures));
+    failures
+}
+
+fn show(failure: &Failure) {
+    println!("seed {} FAILED: {}", failure.seed, failure.broken);
+}

@@ -1,0 +1,59 @@
+//! The calm phase: faults have stopped, and everything must come to its end in bounded virtual time.
+//!
+//! Owns: L1, and the person who looks at what was isolated.
+//! Must never: let a fault strike on purpose; those armed for a command may still meet it.
+
+use super::clients::{self, Wish};
+use super::stage::Stage;
+use crate::draw::Draw;
+use crate::play::Play;
+use crate::weather;
+use kassette_core::domain::unit::UnitState;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Tries of a person to bring everything back.
+const TRIES: u32 = 10;
+
+/// Brings everything back, until the registers are there and every job of the story has come to rest.
+///
+/// # Panics
+/// When a job never does.
+pub(super) async fn come(seed: u64, stage: &Stage, play: &mut Play, last_job: u32) {
+    let mut draw = Draw::of(seed, "calm", 0);
+    let all: Vec<Wish> = (1..last_job).map(|number| Wish::draw(seed, number, stage)).collect();
+    let mut left = Vec::new();
+    for _ in 0..TRIES {
+        play.lives = 0;
+        weather::lift_all(&mut draw, play).await;
+        // A person looks at units that were isolated.
+        play.crash().await;
+        let until = Instant::now() + Duration::from_secs(300);
+        left = clients::wait(play, &all, until).await;
+        // Power that was cut comes back.
+        play.pass(Duration::from_secs(30)).await;
+        play.calm().await;
+        if left.is_empty() && there(play) {
+            return;
+        }
+    }
+    assert!(left.is_empty(), "L1: left without an end: {left:?}\n{}", play.tail());
+    assert!(
+        there(play),
+        "L1: a register never came back: {:?}\n{}",
+        play.snapshot().units,
+        play.tail()
+    );
+}
+
+/// Whether every register has its cable and its power, and answers where it stands.
+fn there(play: &Play) -> bool {
+    let count = play.file.registers.len();
+    let seen = (0..count).filter_map(|at| play.world.bench().observe(play.serial(at)));
+    let all = seen.filter(|seen| seen.plugged && seen.device.powered).count() == count;
+    let units = play.snapshot().units;
+    let known = units
+        .values()
+        .filter(|unit| unit.register.is_some() && unit.state == UnitState::Active);
+    all && known.count() == count
+}

@@ -1,0 +1,44 @@
+//! The journal's disk and its troubles.
+//!
+//! Owns: what a commit meets.
+//! Must never: change what a commit says, but for the trouble that was asked for.
+
+use super::World;
+use async_trait::async_trait;
+use kassette_core::journal::{Command, Commit, Committer, InlineCommitter};
+
+/// What happens to one commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JournalFault {
+    /// The disk is full: rolled back, nothing changed.
+    Full,
+    /// The answer is lost, the rows are on the disk.
+    StoppedKept,
+    /// The answer is lost, and the rows with it.
+    StoppedLost,
+}
+
+/// The committer of the simulation with the disk's troubles in front of it.
+pub(super) struct TroubledCommitter {
+    pub(super) world: World,
+    pub(super) inner: InlineCommitter,
+}
+
+#[async_trait]
+impl Committer for TroubledCommitter {
+    async fn commit(&self, command: Command) -> Commit {
+        let fault = self.world.fault_of_commit();
+        if let Some(fault) = fault {
+            self.world.note(format_args!("commit meets {fault:?}"));
+        }
+        match fault {
+            None => self.inner.commit(command).await,
+            Some(JournalFault::Full) => Commit::Full,
+            Some(JournalFault::StoppedLost) => Commit::Stopped,
+            Some(JournalFault::StoppedKept) => {
+                self.inner.commit(command).await;
+                Commit::Stopped
+            }
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! The world around a rack: everything behind its seams, simulated and repeatable.
+//!
+//! Owns: virtual clock, seeded entropy, in-memory ports and locks, a real journal file, and the trace.
+//! Must never: read a std clock, start a thread, or draw from anything but its seed.
+
+mod disk;
+mod ports;
+mod seams;
+mod trace;
+
+pub use disk::JournalFault;
+
+use crate::check::{Tally, Witness};
+use disk::TroubledCommitter;
+use kassette_core::domain::snapshot::RackKind;
+use kassette_core::journal::{InlineCommitter, Store, StoreConfig};
+use kassette_core::parts::{LockKind, Point, PortAddress, PortMap, WallClock};
+use kassette_core::rack::{Parts, Policy, Rack};
+use kassette_hw_sim::fiscal_storage::ledger::{MemoryShelf, Record};
+use kassette_hw_sim::host::memory::MemoryBench;
+use kassette_hw_sim::moment::Moment;
+use kassette_hw_sim::rack::seat_in_memory;
+use kassette_hw_sim::rack_file::RackFile;
+use seams::lock_name;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use trace::Trace;
+
+/// Where virtual time begins: 2026-11-22T12:00:00Z.
+pub const BEGIN_UNIX_MS: i64 = 1_795_348_800_000;
+/// Virtual time of one commit.
+const COMMIT_DELAY: Duration = Duration::from_millis(1);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// On which side of a command's bytes the process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameSide {
+    /// Nothing of the command left.
+    Before,
+    /// The register has the whole command.
+    After,
+}
+
+/// What a world counts. Polls, timers and waits count as nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Commands sent to a register, answered or not, while an intent on it is unresolved: those of documents and of
+    /// resolutions. Looks that wait for something (short status), looks of idle units and identification are not counted.
+    pub exchanges: u64,
+    /// Commits asked for.
+    pub commits: u64,
+    /// Troubles that struck.
+    pub strikes: u64,
+    /// Deaths of the process at a point or an exchange.
+    pub kills: u64,
+}
+
+impl Counts {
+    /// Steps of a story: one exchange, one commit, or one trouble each.
+    #[must_use]
+    pub const fn steps(&self) -> u64 {
+        self.exchanges + self.commits + self.strikes
+    }
+}
+
+/// The world; cheap to clone.
+#[derive(Clone)]
+pub struct World(Arc<Inner>);
+
+struct Inner {
+    begin: Instant,
+    bench: MemoryBench,
+    shelf: MemoryShelf,
+    /// Who this host's daemon is, for the locks.
+    name: String,
+    journal: PathBuf,
+    entropy: Mutex<u64>,
+    host_offset_ms: Mutex<i64>,
+    allowed: Mutex<Vec<PortAddress>>,
+    /// What each watcher was told. A channel each: one channel wakes its receivers in an order drawn by the runtime.
+    ports: Mutex<(PortMap, Vec<watch::Sender<PortMap>>)>,
+    held: Arc<Mutex<BTreeMap<String, String>>>,
+    trace: Mutex<Trace>,
+    counts: Mutex<Counts>,
+    troubles: Mutex<BTreeMap<&'static str, u64>>,
+    /// The process dies at this exchange from now, before or after its bytes left.
+    fatal_exchange: Mutex<Option<(u64, FrameSide)>>,
+    kills: Mutex<VecDeque<(Point, u32)>>,
+    journal_fault: Mutex<Option<(u64, JournalFault)>>,
+    reached: Mutex<BTreeMap<Point, u32>>,
+    killed: Notify,
+    witness: Arc<Mutex<Witness>>,
+}
+
+impl Inner {
+    fn around(begin: Instant, bench: MemoryBench, shelf: MemoryShelf, name: &str, folder: &Path, seed: u64) -> Self {
+        Self {
+            begin,
+            bench,
+            shelf,
+            name: name.to_owned(),
+            journal: folder.join("journal.db"),
+            entropy: Mutex::new(seed),
+            host_offset_ms: Mutex::new(0),
+            allowed: Mutex::default(),
+            ports: Mutex::default(),
+            held: Arc::default(),
+            trace: Mutex::default(),
+            counts: Mutex::default(),
+            troubles: Mutex::default(),
+            fatal_exchange: Mutex::default(),
+            kills: Mutex::default(),
+            journal_fault: Mutex::new(None),
+            reached: Mutex::default(),
+            killed: Notify::new(),
+            witness: Arc::default(),
+        }
+    }
+}
+
+impl World {
+    /// A world of the registers of a rack file, with its journal in `folder`.
+    ///
+    /// # Panics
+    /// When the rack file cannot be seated: a mistake of the test.
+    #[must_use]
+    pub fn new(file: &RackFile, folder: &Path) -> Self {
+        let begin = Instant::now();
+        let bench = MemoryBench::new(Arc::new(move || Moment {
+            elapsed: begin.elapsed(),
+            unix_ms: BEGIN_UNIX_MS + i64::try_from(begin.elapsed().as_millis()).unwrap_or(i64::MAX),
+        }));
+        let shelf = MemoryShelf::new();
+        seat_in_memory(&bench, file, &shelf).expect("the rack file of a test is good");
+        Self(Arc::new(Inner::around(
+            begin,
+            bench,
+            shelf,
+            "this rack",
+            folder,
+            file.seed,
+        )))
+    }
+
+    /// Another daemon on the same host: the same registers and locks, its own journal in `folder`.
+    #[must_use]
+    pub fn neighbour(&self, name: &str, folder: &Path) -> Self {
+        let inner = &self.0;
+        let (bench, shelf) = (inner.bench.clone(), inner.shelf.clone());
+        let held = Arc::clone(&inner.held);
+        Self(Arc::new(Inner {
+            held,
+            ..Inner::around(inner.begin, bench, shelf, name, folder, 99)
+        }))
+    }
+
+    /// The simulated registers.
+    #[must_use]
+    pub fn bench(&self) -> &MemoryBench {
+        &self.0.bench
+    }
+
+    /// Every document of every FN, by FN number.
+    #[must_use]
+    pub fn ledgers(&self) -> BTreeMap<String, Vec<Record>> {
+        self.0
+            .shelf
+            .fns()
+            .into_iter()
+            .map(|number| (number.clone(), self.0.shelf.records(&number)))
+            .collect()
+    }
+
+    /// Kills the process at the n-th reach of a point, counted from now or from the kill asked for before.
+    pub fn kill_at(&self, point: Point, nth: u32) {
+        lock(&self.0.kills).push_back((point, nth));
+    }
+
+    /// Kills that were asked for at points and did not happen.
+    #[must_use]
+    pub fn kills_left(&self) -> usize {
+        lock(&self.0.kills).len()
+    }
+
+    /// Takes back every kill and every journal fault that did not happen.
+    pub fn spare_the_process(&self) {
+        lock(&self.0.kills).clear();
+        *lock(&self.0.fatal_exchange) = None;
+        *lock(&self.0.journal_fault) = None;
+    }
+
+    /// Lets the n-th commit from now fail, counted from 1.
+    pub fn fail_commit(&self, nth: u64, fault: JournalFault) {
+        let at = self.commits() + nth;
+        *lock(&self.0.journal_fault) = Some((at, fault));
+    }
+
+    /// Commits asked for since the world began.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        lock(&self.0.counts).commits
+    }
+
+    /// Another program takes a lock of this host.
+    pub fn lock_by_other(&self, kind: LockKind, id: &str, holder: &str) {
+        lock(&self.0.held).insert(lock_name(kind, id), holder.to_owned());
+    }
+
+    /// That program ends.
+    pub fn unlock_by_other(&self, kind: LockKind, id: &str) {
+        lock(&self.0.held).remove(&lock_name(kind, id));
+    }
+
+    /// Which fault this commit meets.
+    fn fault_of_commit(&self) -> Option<JournalFault> {
+        let commits = {
+            let mut counts = lock(&self.0.counts);
+            counts.commits += 1;
+            counts.commits
+        };
+        let mut fault = lock(&self.0.journal_fault);
+        let met = fault.filter(|(at, _)| *at == commits).map(|(_, fault)| fault);
+        if met.is_some() {
+            *fault = None;
+        }
+        met
+    }
+
+    /// Resolves when the process was killed.
+    pub async fn killed(&self) {
+        self.0.killed.notified().await;
+    }
+
+    /// How often each point was reached.
+    #[must_use]
+    pub fn reached(&self) -> BTreeMap<Point, u32> {
+        lock(&self.0.reached).clone()
+    }
+
+    /// Moves the host's clock; the registers and true time do not move.
+    pub fn move_host_clock(&self, millis: i64) {
+        *lock(&self.0.host_offset_ms) += millis;
+    }
+
+    /// What happened, with virtual times: everything since the beginning.
+    #[must_use]
+    pub fn trace(&self) -> Vec<String> {
+        lock(&self.0.trace).lines()
+    }
+
+    /// The last lines of what happened.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        lock(&self.0.trace).tail()
+    }
+
+    /// A digest of everything that happened: the lines of the trace and every byte over every port, with their times.
+    #[must_use]
+    pub fn trace_hash(&self) -> u64 {
+        lock(&self.0.trace).digest()
+    }
+
+    /// What was seen of the journal since the world began.
+    #[must_use]
+    pub fn witnessed(&self) -> Tally {
+        lock(&self.0.witness).tally()
+    }
+
+    /// From now on nothing is kept of the trace but its digest.
+    pub fn be_brief(&self) {
+        lock(&self.0.trace).be_brief();
+    }
+
+    /// Adds a line to the trace.
+    pub fn note(&self, text: impl std::fmt::Display) {
+        lock(&self.0.trace).note(self.micros(), text);
+    }
+
+    /// Virtual time since the world began, microseconds.
+    fn micros(&self) -> u128 {
+        self.0.begin.elapsed().as_micros()
+    }
+
+    /// What was counted since the world began.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        *lock(&self.0.counts)
+    }
+
+    /// A trouble of this kind struck.
+    pub fn struck(&self, kind: &'static str, what: &dyn std::fmt::Debug) {
+        self.note(format_args!("strikes: {kind} {what:?}"));
+        lock(&self.0.counts).strikes += 1;
+        *lock(&self.0.troubles).entry(kind).or_default() += 1;
+    }
+
+    /// How often each kind of trouble struck.
+    #[must_use]
+    pub fn troubles(&self) -> BTreeMap<&'static str, u64> {
+        lock(&self.0.troubles).clone()
+    }
+
+    /// Kills the process at the n-th command from now, counted from 1: before the register has it, or after.
+    pub fn kill_at_exchange(&self, nth: u64, side: FrameSide) {
+        *lock(&self.0.fatal_exchange) = Some((nth.max(1), side));
+    }
+
+    /// The process dies where it stands.
+    fn kill(&self) {
+        self.note("killed");
+        lock(&self.0.counts).kills += 1;
+        self.0.killed.notify_one();
+    }
+
+    /// Starts a rack on the journal as it stands on the disk.
+    ///
+    /// # Panics
+    /// When the journal cannot be opened: a finding.
+    pub async fn start(&self) -> Rack {
+        let config = StoreConfig {
+            path: self.0.journal.clone(),
+            kind: RackKind::Test,
+            rack_id: Some("K1".parse().expect("K1 are letters of a rack")),
+            reserve_bytes: 0,
+            free_mark: None,
+        };
+        // Guards of a killed process are released by the kernel.
+        lock(&self.0.held).retain(|_, holder| *holder != self.0.name);
+        let (store, recovered) =
+            Store::open(&config, self, WallClock::now(self)).expect("the journal opens after every cut");
+        lock(&self.0.witness).starts(&recovered);
+        let (witness, shelf) = (Arc::clone(&self.0.witness), self.0.shelf.clone());
+        let committer = InlineCommitter::witnessed(
+            store,
+            COMMIT_DELAY,
+            Arc::new(move |command, applied| match applied {
+                None => lock(&witness).before(&shelf),
+                Some(applied) => lock(&witness).applied(command, applied, &shelf),
+            }),
+        );
+        let parts = Parts {
+            clock: Arc::new(self.clone()),
+            entropy: Arc::new(self.clone()),
+            locks: Arc::new(self.clone()),
+            ports: Arc::new(self.clone()),
+            reader: Arc::new(committer.reader()),
+            committer: Arc::new(TroubledCommitter {
+                world: self.clone(),
+                inner: committer,
+            }),
+            secrets: Arc::new(self.clone()),
+            faults: Arc::new(self.clone()),
+            events: Arc::new(self.clone()),
+            policy: Policy::default(),
+        };
+        self.note(format_args!("start {} of {}", recovered.start, self.0.name));
+        Rack::start(parts, recovered)
+            .await
+            .expect("the rack starts on what it stored")
+    }
+
+    /// Carries the registers and tells the rack which ports are there. Never ends.
+    pub async fn run(&self) {
+        let watch_ports = async {
+            let mut changes = self.0.bench.changes();
+            loop {
+                self.show_ports();
+                if changes.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.0.bench.run() => {}
+            () = watch_ports => {}
+        }
+    }
+}

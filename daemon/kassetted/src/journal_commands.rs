@@ -5,20 +5,28 @@
 
 use crate::cli::Said;
 use crate::config::Config;
+use crate::entropy::HostEntropy;
 use crate::exit::Exit;
-use kassette_core::journal::{Inspection, OpenError, Verification, inspect, verify as verify_rows};
+use crate::fn_copies::{self, CopyError};
+use crate::secrets::KeyFolder;
+use kassette_core::journal::{
+    Inspection, OpenBuyer, OpenError, Reconciler, Reconciliation, Unreadable, Verification, inspect,
+    verify as verify_rows,
+};
+use kassette_core::rack::unseal_buyer;
 use kassette_wire::codes::Code;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
-/// Checks the journal. The end tells whether it is whole.
-pub(crate) fn verify(config: &Config) -> Said {
+/// Checks the journal and compares it with copies of FNs. The end tells whether all is well.
+pub(crate) fn verify(config: &Config, copies: &[&Path]) -> Said {
     let path = config.journal_path();
     let Some(path) = existing(&path) else {
         return missing(config);
     };
-    match verify_rows(path) {
+    let rows = match verify_rows(path) {
         Ok(found) => verified(path, &found),
         Err(error @ OpenError::Damaged { .. }) => verified(
             path,
@@ -27,7 +35,81 @@ pub(crate) fn verify(config: &Config) -> Said {
                 ..Verification::default()
             },
         ),
-        Err(error) => unreadable(&error),
+        Err(error) => return unreadable(&error),
+    };
+    if copies.is_empty() {
+        let text = format!(
+            "{}\n  no copy of an FN was given: no document was compared with its FN",
+            rows.text
+        );
+        return Said { text, ..rows };
+    }
+    match compared(config, path, copies) {
+        Ok(found) => with_comparison(rows, &found),
+        Err(error) => not_read(rows, &error),
+    }
+}
+
+fn compared(config: &Config, journal: &Path, copies: &[&Path]) -> Result<Reconciliation, CopyError> {
+    let keys = KeyFolder::new(config.keys_dir.clone(), Arc::new(HostEntropy));
+    let buyers: OpenBuyer = Box::new(move |stored| {
+        let Some(sealed) = &stored.buyer else { return Ok(None) };
+        let tenant = &stored.job.tenant;
+        let keys = keys.kept(tenant).map_err(|_| Unreadable)?;
+        unseal_buyer(&keys, tenant, sealed).map(Some).ok_or(Unreadable)
+    });
+    let mut reconciler = Reconciler::open(journal, buyers)?;
+    copies
+        .iter()
+        .try_for_each(|copy| fn_copies::read(copy, &mut reconciler))?;
+    Ok(reconciler.finish()?)
+}
+
+/// The rows' verdict and the comparison's, the summary last.
+fn with_comparison(rows: Said, found: &Reconciliation) -> Said {
+    let mut text = format!("{}\n", rows.text);
+    for difference in &found.differences {
+        writeln!(text, "differs: {difference}").ok();
+    }
+    for finding in &found.not_compared {
+        writeln!(text, "not compared: {finding}").ok();
+    }
+    if found.more > 0 {
+        writeln!(text, "and {} more", found.more).ok();
+    }
+    if found.passed_over > 0 {
+        let count = found.passed_over;
+        writeln!(
+            text,
+            "{count} documents are of FNs or of a time that this journal does not know, none with a key of it"
+        )
+        .ok();
+    }
+    write!(text, "{found}").ok();
+    let exit = match (rows.exit, found.differences.is_empty(), found.not_compared.is_empty()) {
+        (Exit::Done, true, true) => Exit::Done,
+        (Exit::Done, true, false) => Exit::CannotTell,
+        (Exit::Done, false, _) => Exit::Refused,
+        (other, _, _) => other,
+    };
+    let mut json = rows.json;
+    json["ok"] = json!(exit == Exit::Done);
+    json["compared"] = json!(found);
+    Said { exit, text, json }
+}
+
+fn not_read(rows: Said, error: &CopyError) -> Said {
+    let exit = match rows.exit {
+        Exit::Done => Exit::CannotTell,
+        other => other,
+    };
+    let mut json = rows.json;
+    json["ok"] = json!(false);
+    json["text"] = json!(error.to_string());
+    Said {
+        exit,
+        text: format!("{}\n{error} [{}]", rows.text, Code::LedgerNotCompared),
+        json,
     }
 }
 

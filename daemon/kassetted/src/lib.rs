@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod exit;
+mod fn_copies;
 pub mod grpc;
 pub mod identity;
 mod journal_commands;

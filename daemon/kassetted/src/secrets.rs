@@ -92,6 +92,14 @@ impl KeyFolder {
         }
     }
 
+    /// The keys of a tenant that has jobs; none are made.
+    ///
+    /// # Errors
+    /// [`KeyFileError`] when they are lost, exposed or cannot be read.
+    pub fn kept(&self, tenant: &Inn) -> Result<TenantKeys, KeyFileError> {
+        self.inner.keys(tenant, true)
+    }
+
     /// Checks folder and files without making any: what a start refuses over.
     ///
     /// # Errors

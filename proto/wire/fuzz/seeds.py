@@ -6,6 +6,8 @@ Run after golden/ has grown; what it writes is checked in.
 
 import json
 import re
+import struct
+import zlib
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -74,6 +76,21 @@ def from_tlv(seeds):
             keep(seeds, target, f"worked-{number}", data)
 
 
+def from_exports(seeds):
+    """The file of an FN read whole (fn-ffd-ofd D.7): nothing in it, captured documents in it, a ticket in it."""
+    head = b"REPORT".ljust(21) + b"kassette".ljust(256, b"\0") + b"0000000001036412".ljust(20) + b"9999078900012345"
+    head += b"\4" + struct.pack("<II", 1, 2)
+    head += struct.pack("<I", zlib.crc32(head))
+    body = b""
+    for number in (10, 11, 12):
+        tags = seeds[("document", f"captured-{number}")][2:]
+        inner = struct.pack("<HH", 103, len(tags)) + tags + struct.pack("<HH", 301, 8) + bytes(8)
+        body += struct.pack("<HH", 65021, len(inner)) + inner
+    keep(seeds, "fn_export", "empty", head)
+    keep(seeds, "fn_export", "documents", head + body)
+    keep(seeds, "fn_export", "ticket", head + struct.pack("<HH", 65022, 0))
+
+
 def from_texts(seeds):
     for name, text in {
         "latin": "a@example.org",
@@ -89,7 +106,7 @@ def from_texts(seeds):
 
 def main():
     seeds = {}
-    for part in (from_frames, from_lengths, from_tlv, from_texts):
+    for part in (from_frames, from_lengths, from_tlv, from_exports, from_texts):
         part(seeds)
     for (target, name), data in seeds.items():
         path = SEEDS / target / name

@@ -19,3 +19,4 @@ mod storm;
 mod strangers;
 mod stream;
 mod tenants;
+mod verify;

@@ -36,7 +36,9 @@ pub enum Explained {
     Nobodys(String),
 }
 
-fn code_of(kind: DocumentKind) -> DocumentCode {
+/// The code that the FN gives a document of this kind.
+#[must_use]
+pub const fn code_of(kind: DocumentKind) -> DocumentCode {
     match kind {
         DocumentKind::Receipt => DocumentCode::Receipt,
         DocumentKind::Correction => DocumentCode::Correction,

@@ -3,6 +3,7 @@
 //! Owns: the task set in which everything of the core runs; dropping it is a crash.
 //! Must never: exit the process; it ends with `Stopped` or `Reopen`.
 
+mod buyer;
 mod endings;
 mod handle;
 mod intake;
@@ -11,6 +12,7 @@ mod orders;
 pub(crate) mod shared;
 mod slots;
 
+pub use buyer::unseal_buyer;
 pub use handle::RackHandle;
 pub use orders::{AppliedPlan, ApplyOrder, TenantOrder};
 pub use shared::Standing;

@@ -3,6 +3,7 @@
 //! Owns: the standing plan, the unresolved attempts, the one snapshot, the way into the journal.
 //! Must never: be reached from outside but through the handle.
 
+use super::buyer::unseal_buyer;
 use super::endings::Endings;
 use super::limits::Rates;
 use super::{Ended, Parts};
@@ -312,15 +313,7 @@ impl Shared {
             let text = format!("the buyer of job {} cannot be decrypted with the keys at hand", job.key);
             RackError::new(Code::KeysMissing, text).fact("job", job.key)
         };
-        let cipher = ChaCha20Poly1305::new((&keys.contacts).into());
-        let payload = Payload {
-            msg: &sealed.sealed,
-            aad: job.tenant.as_str().as_bytes(),
-        };
-        let plain = cipher
-            .decrypt(Nonce::from_slice(&sealed.nonce), payload)
-            .map_err(|_| unreadable())?;
-        job.receipt.buyer = Some(serde_json::from_slice(&plain).map_err(|_| unreadable())?);
+        job.receipt.buyer = Some(unseal_buyer(&keys, &job.tenant, &sealed).ok_or_else(unreadable)?);
         Ok(job)
     }
 

@@ -3,7 +3,7 @@
 //! Owns: the checks. `fuzz_targets/` runs them under libFuzzer, `tests/wire/corpus.rs` on the seeds as plain tests.
 //! Must never: accept less than "no panic, and what decodes encodes back to the same bytes".
 
-use kassette_wire::ffd::{Document, Tlv, TlvList};
+use kassette_wire::ffd::{Document, FnExport, Tlv, TlvList};
 use kassette_wire::fiscal::{compute_rnm, verify_rnm};
 use kassette_wire::link::{shtrih_v1, shtrih_v2};
 use kassette_wire::shtrih::{Answer, AnswerFrame, CommandCode, Request, fn_number};
@@ -21,6 +21,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("shtrih_answer", shtrih_answer),
     ("tlv_list", tlv_list),
     ("document", document),
+    ("fn_export", fn_export),
     ("text", text),
     ("ids", ids),
 ];
@@ -160,6 +161,21 @@ pub fn document(data: &[u8]) {
         let document = Document::from_parts(u16::from_le_bytes([*low, *high]), tail);
         assert_eq!(document.map(|document| document.tags), Ok(whole));
     }
+}
+
+/// An export encodes back to the same bytes, container by container; what is cut or broken is told and never passed over.
+pub fn fn_export(data: &[u8]) {
+    let Ok(export) = FnExport::open(data) else {
+        return;
+    };
+    let mut written = export.header.encode();
+    let _ = (export.checksum(), export.header.fn_text());
+    for container in export {
+        let Ok(container) = container else { return };
+        written.extend(container.encode().unwrap());
+        let _ = (container.kind(), container.document(), container.message_sign());
+    }
+    assert_eq!(written, data);
 }
 
 /// Bytes survive both encodings; text is written whole or refused at the first character that has no byte.

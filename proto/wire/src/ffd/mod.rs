@@ -4,6 +4,7 @@
 //! Must never: decide which tags a document needs; that is the law's and the register's.
 
 mod document;
+mod fn_export;
 mod number;
 mod tag;
 mod tags;
@@ -11,6 +12,7 @@ mod tlv;
 mod tlv_list;
 
 pub use document::{Document, DocumentCode};
+pub use fn_export::{ExportContainer, ExportKind, FnExport, FnExportError, FnExportHeader, HeaderSum};
 pub use number::{Fvln, decode_vln, encode_vln};
 pub use tag::{Kind, Tag, TagInfo};
 pub use tags::TAGS;

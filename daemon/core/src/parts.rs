@@ -343,6 +343,10 @@ points! {
     ResolveScanned = "resolve-scanned",
     /// The resolution is durable.
     ResolveDurable = "resolve-durable",
+    /// A document was read back for the audit, nothing of it is noted.
+    AuditRead = "audit-read",
+    /// What was read back is noted, with what was found.
+    AuditNoted = "audit-noted",
     /// The register's clock was set.
     ClockSet = "clock-set",
     /// A setting of the register was written.

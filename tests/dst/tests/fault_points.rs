@@ -31,6 +31,7 @@ fn tell(seed: u64, kills: &[(Point, u32)]) -> Told {
             play.world.kill_at(*point, *nth);
         }
         let jobs = play.day(1..=JOBS).await;
+        play.calm().await;
         assert_eq!(play.world.kills_left(), 0, "every kill happened: {kills:?}");
         assert!(jobs.iter().all(|job| job.state == JobState::Completed), "{jobs:?}");
         check::all(&mut play, Allowed::default()).await;

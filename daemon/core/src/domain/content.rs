@@ -49,43 +49,6 @@ pub enum ContentError {
     },
 }
 
-/// Tags of a document that nobody but a client brings: one that was not asked for is not ours.
-pub const CLIENTS_OF_DOCUMENT: [Tag; 17] = [
-    Tag::RECEIPT_ATTRIBUTE,
-    Tag::USER_ATTRIBUTE,
-    Tag::BUYER_CONTACT,
-    Tag::BUYER_NAME,
-    Tag::BUYER_INN,
-    Tag::BUYER,
-    Tag::AGENT_SIGN,
-    Tag::AGENT_OPERATION,
-    Tag::PAYMENT_AGENT_PHONE,
-    Tag::PAYMENT_OPERATOR_PHONE,
-    Tag::TRANSFER_OPERATOR_PHONE,
-    Tag::TRANSFER_OPERATOR_NAME,
-    Tag::TRANSFER_OPERATOR_ADDRESS,
-    Tag::TRANSFER_OPERATOR_INN,
-    Tag::ELECTRONIC_PAYMENTS,
-    Tag::RECEIPT_INDUSTRY_ATTRIBUTE,
-    Tag::OPERATIONAL_ATTRIBUTE,
-];
-
-/// Tags of an item that nobody but a client brings.
-pub const CLIENTS_OF_ITEM: [Tag; 12] = [
-    Tag::ITEM_ATTRIBUTE,
-    Tag::UNIT_105,
-    Tag::GOODS_CODE_105,
-    Tag::GOODS_CODE,
-    Tag::ITEM_AGENT_SIGN,
-    Tag::AGENT_DATA,
-    Tag::SUPPLIER_DATA,
-    Tag::SUPPLIER_INN,
-    Tag::EXCISE,
-    Tag::COUNTRY_OF_ORIGIN,
-    Tag::CUSTOMS_DECLARATION,
-    Tag::ITEM_INDUSTRY_ATTRIBUTE,
-];
-
 /// The tags of a document, without its items and without the job key.
 ///
 /// # Errors

@@ -4,12 +4,16 @@
 //! Must never: await, do I/O, read a clock, or know a vendor or a surface.
 
 pub mod attempt;
+pub mod audit;
+pub mod compare;
 pub mod content;
 pub mod device;
 pub mod error;
 pub mod explain;
+pub mod finding;
 pub mod job;
 pub mod plan;
 pub mod snapshot;
+pub mod taxes;
 pub mod tenant;
 pub mod unit;

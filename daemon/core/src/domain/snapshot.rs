@@ -8,7 +8,7 @@ use super::error::Reason;
 use super::unit::UnitState;
 use crate::parts::{PortAddress, UnixMillis};
 use kassette_receipts::job_key::JobKey;
-use kassette_wire::value::{FnNumber, Inn, RegisterId};
+use kassette_wire::value::{FdNumber, FnNumber, Inn, RegisterId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -42,6 +42,23 @@ pub enum JournalHealth {
     Full,
     /// Read only, for the reason given.
     ReadOnly(Reason),
+}
+
+/// How far an FN was read back and compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AuditSnapshot {
+    /// Every document up to here was read back and matched, or has a finding.
+    pub audited_fd: FdNumber,
+    /// Documents that were not read back yet.
+    pub unread: u32,
+    /// Documents read back on this connection.
+    pub documents: u64,
+    /// Commands that took.
+    pub commands: u64,
+    /// All commands of this connection.
+    pub session_commands: u64,
+    /// Findings that nobody cleared.
+    pub findings: usize,
 }
 
 /// A register with its FN as it stands in a slot now.
@@ -91,6 +108,8 @@ pub struct UnitSnapshot {
     pub in_doubt: Option<Reason>,
     /// How long a receipt takes here, as it was measured since the start.
     pub receipt_takes: Option<Duration>,
+    /// The audit of its FN.
+    pub audit: Option<AuditSnapshot>,
 }
 
 impl UnitSnapshot {
@@ -120,6 +139,7 @@ impl UnitSnapshot {
             job: None,
             in_doubt: None,
             receipt_takes: None,
+            audit: None,
         }
     }
 }

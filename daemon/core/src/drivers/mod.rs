@@ -175,6 +175,9 @@ pub trait Driver: Send {
     /// The longest time the vendor documents for one command: a resolution waits it out where the link proves nothing.
     fn longest_command(&self) -> std::time::Duration;
 
+    /// Commands sent on this connection.
+    fn commands(&self) -> u64;
+
     /// Whether another host may reach the same register beside us.
     fn shared_medium(&self) -> bool;
 }

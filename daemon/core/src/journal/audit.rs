@@ -7,6 +7,7 @@ use super::ends::{document_sum, resolution_sum};
 use super::intents::{begin_chain, end_sum, fn_sum};
 use super::open::Fault;
 use super::orders::order_sum;
+use super::read_back::{clear_sum, finding_sum, foreign_sum, tags_sum};
 use super::rows::{job_state_sum, job_sum};
 use rusqlite::Connection;
 
@@ -15,7 +16,12 @@ type Sum = fn(&Connection, i64) -> rusqlite::Result<Vec<u8>>;
 /// Rows that decide what is sent next: everything unfinished, the end of each lane, the newest plan.
 pub(super) fn before_start(conn: &Connection) -> Result<(), Fault> {
     let unfinished = "state IN ('ACCEPTED', 'RUNNING', 'IN_DOUBT')";
-    let checks: [(&str, String, Sum); 6] = [
+    let checks: [(&str, String, Sum); 7] = [
+        (
+            "finding",
+            "SELECT id, sum FROM findings WHERE cleared_at IS NULL".into(),
+            finding_sum,
+        ),
         ("job", format!("SELECT id, sum FROM jobs WHERE {unfinished}"), job_sum),
         (
             "job",
@@ -115,7 +121,7 @@ pub(super) fn ids(conn: &Connection, statement: &str) -> Result<Vec<i64>, Fault>
 }
 
 /// Checksums of every row of a table: what it is called, its statement, and how the sum is made.
-pub(super) const ALL_SUMS: [(&str, &str, Sum); 8] = [
+pub(super) const ALL_SUMS: [(&str, &str, Sum); 12] = [
     ("job", "SELECT id, sum FROM jobs", job_sum),
     ("job", "SELECT id, state_sum FROM jobs", job_state_sum),
     ("FN", "SELECT id, sum FROM fns", fn_sum),
@@ -128,10 +134,18 @@ pub(super) const ALL_SUMS: [(&str, &str, Sum); 8] = [
     ("resolution", "SELECT intent, sum FROM resolutions", resolution_sum),
     ("document", "SELECT id, sum FROM documents", document_sum),
     ("order", "SELECT version, sum FROM orders", order_sum),
+    ("document as read", "SELECT id, sum FROM document_tags", tags_sum),
+    ("foreign document", "SELECT id, sum FROM foreign_documents", foreign_sum),
+    ("finding", "SELECT id, sum FROM findings", finding_sum),
+    (
+        "finding",
+        "SELECT id, clear_sum FROM findings WHERE clear_sum IS NOT NULL OR cleared_at IS NOT NULL",
+        clear_sum,
+    ),
 ];
 
 /// Everything that rows of the journal may never say of each other.
-pub(super) const ALL_CONTRADICTIONS: [Contradiction; 11] = [
+pub(super) const ALL_CONTRADICTIONS: [Contradiction; 13] = [
     LANE_ENDS,
     UNRESOLVED,
     UNFINISHED_WITHOUT_INTENT,
@@ -171,5 +185,13 @@ pub(super) const ALL_CONTRADICTIONS: [Contradiction; 11] = [
     (
         "SELECT d.id FROM documents d JOIN fns f ON f.id = d.fn WHERE d.fd > f.last_fd",
         "a document stands above the last number known of its FN",
+    ),
+    (
+        "SELECT id FROM fns WHERE audited_fd > last_fd",
+        "an FN was read back further than it is known",
+    ),
+    (
+        "SELECT x.id FROM foreign_documents x JOIN documents d ON d.fn = x.fn AND d.fd = x.fd",
+        "a document is noted as foreign and as ours",
     ),
 ];

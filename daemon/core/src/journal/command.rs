@@ -4,8 +4,10 @@
 //! Must never: hold a closure, a clock or a buyer in clear.
 
 use crate::domain::attempt::{DeviceFault, DocumentKind, Evidence, KeyPlace};
+use crate::domain::audit::Found;
 use crate::domain::device::Registration;
 use crate::domain::error::Reason;
+use crate::domain::finding::Finding;
 use crate::domain::job::{Job, Priority};
 use crate::domain::unit::UnitState;
 use crate::parts::UnixMillis;
@@ -238,6 +240,60 @@ pub struct FnMark {
     pub last_time: Option<LocalTime>,
 }
 
+/// A document that was read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadBack {
+    /// Its number.
+    pub fd: FdNumber,
+    /// Its code (`fn-ffd-ofd` C.2); 0 when the FN no longer keeps it whole.
+    pub code: u16,
+    /// What it says, without the buyer's tags; `None` when the FN no longer keeps it whole.
+    pub tlv: Option<Vec<u8>>,
+    /// It is a registration report of what the FN is activated with.
+    pub registration: bool,
+    /// Nobody here asked for it.
+    pub foreign: Option<Found>,
+}
+
+/// Something about a document that only a person can judge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFinding {
+    /// The document.
+    pub fd: FdNumber,
+    /// Why.
+    pub reason: Reason,
+    /// Row number of the job concerned.
+    pub job: Option<i64>,
+}
+
+/// A run of documents that were read back, without a gap.
+#[derive(Debug, Clone)]
+pub struct Audited {
+    /// The FN.
+    pub fn_number: FnNumber,
+    /// The documents in their order; the first is at most the one after those read before.
+    pub documents: Vec<ReadBack>,
+    /// What does not match.
+    pub findings: Vec<NewFinding>,
+    /// Now.
+    pub at: UnixMillis,
+}
+
+/// A person's order to clear the findings on a document.
+#[derive(Debug, Clone)]
+pub struct ClearFinding {
+    /// The FN.
+    pub fn_number: FnNumber,
+    /// The document.
+    pub fd: FdNumber,
+    /// Who orders it.
+    pub client: String,
+    /// What the person found out.
+    pub reason: String,
+    /// Now.
+    pub at: UnixMillis,
+}
+
 /// Everything that can be written.
 #[derive(Debug, Clone)]
 pub enum Command {
@@ -278,6 +334,10 @@ pub enum Command {
         /// Now.
         at: UnixMillis,
     },
+    /// Note documents that were read back.
+    Audited(Box<Audited>),
+    /// Clear the findings on a document.
+    ClearFinding(Box<ClearFinding>),
     /// Drop events older than what cursors promise.
     PruneEvents {
         /// Events before this instant.
@@ -333,6 +393,13 @@ pub enum ReplyBody {
     Applied(u64, Option<BTreeMap<Inn, u64>>),
     /// What the journal knows of the FN that was seen.
     Mark(Option<FnMark>),
+    /// Documents were noted as read, or findings cleared.
+    Audited {
+        /// How far the FN is known and read.
+        mark: FnMark,
+        /// Findings of this FN that are not cleared.
+        findings: Vec<Finding>,
+    },
     /// Old events were dropped; there may be more of them.
     Pruned,
     /// Done, nothing to say.

@@ -19,6 +19,7 @@ mod jobs;
 mod open;
 mod orders;
 mod query;
+mod read_back;
 mod reconcile;
 mod recover;
 mod rows;
@@ -27,8 +28,8 @@ mod store;
 mod verify;
 
 pub use command::{
-    AcceptJob, ApplyPlan, BeginIntent, CancelJob, Command, EndIntent, FnMark, JobEnd, Reply, ReplyBody, Scan, Sealed,
-    Seen, UnitMove, Verdict,
+    AcceptJob, ApplyPlan, Audited, BeginIntent, CancelJob, ClearFinding, Command, EndIntent, FnMark, JobEnd,
+    NewFinding, ReadBack, Reply, ReplyBody, Scan, Sealed, Seen, UnitMove, Verdict,
 };
 pub use inline::{InlineCommitter, InlineReader, Witness};
 pub use inspect::{Inspection, inspect};

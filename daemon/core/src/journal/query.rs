@@ -5,9 +5,12 @@
 
 use super::command::Sealed;
 use super::rows;
+use crate::domain::audit::Entry;
 use crate::domain::device::Registration;
+use crate::domain::finding::{Finding, Owner};
 use crate::domain::job::{DocumentFilter, DocumentRow, Job, JobFilter, JobSelect, Page};
-use kassette_wire::value::{Inn, RegisterId};
+use kassette_receipts::job_key::JobKey;
+use kassette_wire::value::{FdNumber, FnNumber, Inn, RegisterId};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 use thiserror::Error;
@@ -64,6 +67,17 @@ pub enum Query {
     Registrations,
     /// Where the events that are kept begin.
     EventsFloor,
+    /// What is known of a document of an FN.
+    Entry {
+        /// The FN.
+        fn_number: FnNumber,
+        /// The document.
+        fd: FdNumber,
+    },
+    /// The job with this key, of any tenant.
+    Owner(JobKey),
+    /// Every finding that nobody cleared.
+    Findings,
 }
 
 /// A job with its row number and its encrypted buyer.
@@ -108,6 +122,12 @@ pub enum Rows {
     Plan(String, u64),
     /// Registrations by register.
     Registrations(Vec<(RegisterId, Registration)>),
+    /// What is known of a document; nothing at all for one that nobody here made.
+    Entry(Box<Entry>),
+    /// The job with a key, or none.
+    Owner(Option<Owner>),
+    /// Findings by FN and document.
+    Findings(Vec<Finding>),
 }
 
 /// Why a query has no answer.
@@ -164,6 +184,9 @@ fn answer(conn: &Connection, query: &Query) -> Result<Rows, ReadError> {
         Query::Request(id) => Ok(Rows::Request(super::orders::request(conn, id)?)),
         Query::Plan => plan(conn),
         Query::Registrations => registrations(conn),
+        Query::Entry { fn_number, fd } => super::read_back::entry(conn, fn_number, *fd),
+        Query::Owner(key) => super::read_back::owner(conn, key),
+        Query::Findings => Ok(Rows::Findings(super::read_back::open_findings(conn)?)),
         Query::EventsFloor => Ok(Rows::CursorStale(floor(conn)?)),
     }
 }

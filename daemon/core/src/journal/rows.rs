@@ -298,7 +298,7 @@ const FORMAT: &str = "(SELECT json_extract(g.facts, '$.ffd') FROM registrations 
 /// The settlement sign of a document's job, read out of its body.
 pub(super) const WITH_SIGN: &str = "json_extract(j.body, '$.sign')";
 /// Who has the job at hand does not read its body twice.
-const WITHOUT_SIGN: &str = "NULL";
+pub(super) const WITHOUT_SIGN: &str = "NULL";
 
 /// Documents by a condition on `d`, `t`, `f`, with their proof.
 pub(super) fn documents(

@@ -5,7 +5,7 @@
 
 use super::command::{Command, Reply, ReplyBody};
 use super::query::{Query, ReadError, Rows};
-use super::{ends, intents, jobs, orders, query};
+use super::{ends, intents, jobs, orders, query, read_back};
 use crate::domain::snapshot::RackKind;
 use crate::mutants::Mutant;
 use kassette_receipts::job_key::{Generation, RackId};
@@ -443,6 +443,8 @@ fn write(tx: &Transaction<'_>, facts: &mut JournalFacts, command: &Command, room
         Command::Move(unit) => orders::unit_move(tx, unit),
         Command::Apply(order) => orders::apply(tx, facts, order),
         Command::Reported { job, at } => jobs::reported(tx, *job, *at),
+        Command::Audited(order) => read_back::audited(tx, order),
+        Command::ClearFinding(order) => read_back::clear(tx, order),
         Command::PruneEvents { before } => orders::prune_events(tx, *before),
     }
 }

@@ -7,6 +7,7 @@ use super::intake::{self, Request};
 use super::orders::{AppliedPlan, ApplyOrder, TenantOrder};
 use super::shared::{Shared, Standing};
 use crate::domain::error::RackError;
+use crate::domain::finding::{ClearOrder, Finding};
 use crate::domain::job::{
     CancelOrder, DocumentFilter, DocumentRow, Job, JobEvent, JobFilter, JobSelect, Page, SubmitOrder, Submitted,
 };
@@ -223,6 +224,20 @@ impl RackHandle {
     /// [`RackError`] with `JOB_HAD_ATTEMPT`, `JOB_FINAL`, `JOB_NOT_FOUND` or `REQUEST_ID_CONFLICT`.
     pub async fn cancel(&self, order: CancelOrder) -> Result<Job, RackError> {
         self.ask(|answer| Request::Cancel(Box::new(order), answer)).await
+    }
+
+    /// Clears the findings on a document, so that they stop its register no longer; those that are left on its FN.
+    ///
+    /// # Errors
+    /// [`RackError`] with `FINDING_NOT_FOUND`, or `REQUEST_INVALID` without a reason.
+    pub async fn clear_finding(&self, order: ClearOrder) -> Result<Vec<Finding>, RackError> {
+        self.ask(|answer| Request::ClearFinding(Box::new(order), answer)).await
+    }
+
+    /// Every finding that nobody cleared, by FN and document.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        self.shared.all_findings()
     }
 
     /// The one snapshot, and each change of it.

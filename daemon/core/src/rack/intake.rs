@@ -12,6 +12,7 @@ use super::shared::{NotWritten, Shared, Standing};
 use crate::dispatch::coverage::{context, covered};
 use crate::domain::device::Registration;
 use crate::domain::error::RackError;
+use crate::domain::finding::{ClearOrder, Finding};
 use crate::domain::job::{CancelOrder, Job, JobSelect, SubmitOrder, Submitted};
 use crate::journal::{AcceptJob, CancelJob, Command, Query, ReplyBody, Rows, StoredJob};
 use crate::parts::{Point, TenantKeys, UnixMillis};
@@ -49,6 +50,7 @@ pub(super) enum Request {
     Cancel(Box<CancelOrder>, Answer<Job>),
     Apply(Box<ApplyOrder>, Answer<AppliedPlan>),
     ChangeTenants(Box<TenantOrder>, Answer<Arc<Standing>>),
+    ClearFinding(Box<ClearOrder>, Answer<Vec<Finding>>),
 }
 
 /// Runs requests, at most so many at once, until the rack stops and all are answered.
@@ -82,6 +84,9 @@ async fn serve(shared: Arc<Shared>, request: Request) {
         }
         Request::Cancel(order, answer) => {
             answer.send(cancel(&shared, *order).await).ok();
+        }
+        Request::ClearFinding(order, answer) => {
+            answer.send(orders::clear_finding(&shared, *order).await).ok();
         }
         Request::Apply(order, answer) => {
             answer.send(orders::apply(&shared, *order).await).ok();

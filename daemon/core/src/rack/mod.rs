@@ -18,12 +18,14 @@ pub use orders::{AppliedPlan, ApplyOrder, TenantOrder};
 pub use shared::Standing;
 
 use crate::domain::error::{RackError, Reason};
+use crate::domain::finding::Finding;
 use crate::domain::plan::RackPlan;
 use crate::domain::snapshot::{JournalHealth, QueueSnapshot, RackSnapshot};
 use crate::exchange::DriverTiming;
 use crate::journal::{Command, Committer, OpenIntent, Query, Reader, Recovered, ReplyBody, Rows};
 use crate::parts::{Entropy, EventSink, Faults, Locks, PortSource, Secrets, WallClock};
 use kassette_wire::codes::Code;
+use kassette_wire::value::FnNumber;
 use shared::{Shared, Unresolved};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -111,6 +113,7 @@ impl Rack {
             let unresolved = recall_doubt(&shared, intent).await?;
             shared.doubt(unresolved);
         }
+        recall_findings(&shared).await?;
         let (requests, inbox) = mpsc::channel(INTAKE_MAX);
         let mut tasks = JoinSet::new();
         tasks.spawn(intake::run(Arc::clone(&shared), inbox));
@@ -202,6 +205,21 @@ async fn recall_registrations(shared: &Shared) -> Result<(), RackError> {
         for (register, registration) in rows {
             shared.registered(&register, &registration);
         }
+    }
+    Ok(())
+}
+
+/// What stopped a register stops it after a restart too.
+async fn recall_findings(shared: &Shared) -> Result<(), RackError> {
+    let Rows::Findings(rows) = shared.read(Query::Findings).await? else {
+        return Ok(());
+    };
+    let mut by_fn: BTreeMap<FnNumber, Vec<Finding>> = BTreeMap::new();
+    for finding in rows {
+        by_fn.entry(finding.fn_number.clone()).or_default().push(finding);
+    }
+    for (fn_number, findings) in by_fn {
+        shared.found(&fn_number, findings);
     }
     Ok(())
 }

@@ -5,9 +5,10 @@
 
 use super::shared::{Shared, Standing};
 use crate::domain::error::RackError;
+use crate::domain::finding::{ClearOrder, Finding};
 use crate::domain::plan::{CheckedPlan, PlanChange, PlanError, RackPlan};
 use crate::domain::tenant::TenantChange;
-use crate::journal::{ApplyPlan, Command, Query, ReplyBody, Rows};
+use crate::journal::{ApplyPlan, ClearFinding, Command, Query, ReplyBody, Rows};
 use crate::parts::{Event, Severity};
 use kassette_wire::codes::Code;
 use kassette_wire::value::Inn;
@@ -67,6 +68,39 @@ impl TenantOrder {
         let tenants: Vec<&str> = self.tenants.iter().map(Inn::as_str).collect();
         Ok(format!("tenants {} {change}", tenants.join(" ")))
     }
+}
+
+/// Clears the findings on a document; those that are left on its FN.
+pub(super) async fn clear_finding(shared: &Shared, order: ClearOrder) -> Result<Vec<Finding>, RackError> {
+    if order.reason.trim().is_empty() {
+        let text = "say what was found out: it is kept with the finding";
+        return Err(RackError::new(Code::RequestInvalid, text).fact("field", "reason"));
+    }
+    let ClearOrder {
+        fn_number,
+        fd,
+        client,
+        reason,
+    } = order;
+    let command = ClearFinding {
+        fn_number: fn_number.clone(),
+        fd,
+        client: client.clone(),
+        reason: reason.clone(),
+        at: shared.now(),
+    };
+    let reply = shared.commit(Command::ClearFinding(Box::new(command))).await;
+    let ReplyBody::Audited { findings, .. } = reply.map_err(super::shared::NotWritten::into_error)? else {
+        return Err(RackError::new(
+            Code::InternalFault,
+            "the journal answered another order",
+        ));
+    };
+    shared.found(&fn_number, findings.clone());
+    shared.lanes_changed();
+    let event = Event::new(Severity::Info, "a finding was cleared by a person").fn_number(&fn_number);
+    shared.tell(event.detail(format!("document {fd}, by {client}: {reason}")));
+    Ok(findings)
 }
 
 /// Tries of a change of tenants while other orders come in between.

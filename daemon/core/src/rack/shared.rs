@@ -12,6 +12,7 @@ use crate::dispatch::{Dispatch, Taken};
 use crate::domain::attempt::DeviceFault;
 use crate::domain::device::Registration;
 use crate::domain::error::{RackError, Reason};
+use crate::domain::finding::Finding;
 use crate::domain::job::{Job, JobFilter};
 use crate::domain::plan::{CheckedPlan, RackPlan};
 use crate::domain::snapshot::{JournalHealth, RackSnapshot, UnitSnapshot};
@@ -105,6 +106,9 @@ pub struct Shared {
     registrations: Mutex<BTreeMap<RegisterId, Registration>>,
     keys: Mutex<BTreeMap<Inn, TenantKeys>>,
     clock_wanted: Mutex<BTreeSet<String>>,
+    findings: Mutex<BTreeMap<FnNumber, Vec<Finding>>>,
+    /// Grows when a person has settled something that kept a lane closed.
+    pub lanes: watch::Sender<u64>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -137,6 +141,8 @@ impl Shared {
             registrations: Mutex::default(),
             keys: Mutex::default(),
             clock_wanted: Mutex::default(),
+            findings: Mutex::default(),
+            lanes: watch::Sender::new(0),
         }
     }
 
@@ -388,6 +394,31 @@ impl Shared {
             .values()
             .filter(|adoption| adoption.tenant == *tenant);
         adopted.filter_map(|adoption| known.get(&adoption.register)).any(fits)
+    }
+
+    /// Findings on an FN that nobody cleared.
+    pub fn findings_on(&self, fn_number: &FnNumber) -> Vec<Finding> {
+        lock(&self.findings).get(fn_number).cloned().unwrap_or_default()
+    }
+
+    /// The findings on an FN as the journal has them now.
+    pub fn found(&self, fn_number: &FnNumber, findings: Vec<Finding>) {
+        let mut known = lock(&self.findings);
+        if findings.is_empty() {
+            known.remove(fn_number);
+        } else {
+            known.insert(fn_number.clone(), findings);
+        }
+    }
+
+    /// Every finding that nobody cleared, by FN and document.
+    pub fn all_findings(&self) -> Vec<Finding> {
+        lock(&self.findings).values().flatten().cloned().collect()
+    }
+
+    /// A person settled what kept lanes closed: isolated units look again at once.
+    pub fn lanes_changed(&self) {
+        self.lanes.send_modify(|changes| *changes += 1);
     }
 
     /// Notes whether a unit's clock needs a correction; how many do.

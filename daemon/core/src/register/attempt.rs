@@ -86,10 +86,24 @@ impl Session<'_> {
         };
         let mut current = Some(Begun { loaded, intent });
         while let Some(begun) = current {
+            // Its intent is durable, nothing of it was sent.
+            if let Err(end) = Box::pin(self.audit_pressing()).await {
+                return Err(self.not_sent(begun, end).await);
+            }
             current = Box::pin(self.attempt(begun, sent.take())).await?;
         }
         self.shared.publish(&self.actor.label, |unit| unit.job = None);
         Ok(())
+    }
+
+    /// The session ends before the first byte: the next one reads the FN, which proves that nothing was made.
+    async fn not_sent(&mut self, begun: Begun, end: SessionEnd) -> SessionEnd {
+        let text = match end {
+            SessionEnd::Failed(reason) => reason.detail,
+            _ => "the register was stopped before anything was sent".to_owned(),
+        };
+        self.doubt_job(begun, Reason::new(Code::AttemptNotSent, text), None)
+            .await
     }
 
     /// The intent is not on the disk: the job waits again, unless nobody knows.

@@ -5,6 +5,8 @@
 
 mod admit;
 mod attempt;
+mod audit;
+mod marks;
 mod readiness;
 mod recovery;
 mod session;

@@ -10,6 +10,7 @@
 //! Must never: send a document again, take silence, "no data" or a cut read for proof.
 
 use crate::domain::attempt::{Evidence, Learned};
+use crate::domain::audit::SHIFT_REPORT;
 use crate::domain::device::{Activity, Status};
 use crate::domain::error::Reason;
 use crate::domain::explain::{Explained, Wanted, Witness, evidence, explain};
@@ -273,7 +274,7 @@ async fn judge(
             }
         };
         match explain(&document, &doubtful.wanted) {
-            Explained::ShiftReport => scan.documents.push((number, "shift report".into())),
+            Explained::ShiftReport => scan.documents.push((number, SHIFT_REPORT.into())),
             Explained::Nobodys(what) => {
                 scan.documents.push((number, format!("nobody's: {what}")));
                 // Naive: not our key, so ours was not made.

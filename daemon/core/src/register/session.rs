@@ -8,17 +8,17 @@
 //! Must never: take a job before all of that holds.
 
 use super::admit::{Admitted, admit, check_registration, publish_identity, see, tell_change};
+use super::audit::Audit;
 use super::readiness::{self, Ready, View};
 use super::recovery::LOOK_PAUSE;
 use super::slot::SlotActor;
 use crate::dispatch::policy::UnitFacts;
-use crate::domain::device::{FnResource, Identity, Registration, Status};
+use crate::domain::device::{Activity, FnResource, Identity, Registration, Status};
 use crate::domain::error::Reason;
 use crate::domain::explain::Witness;
 use crate::domain::plan::Adoption;
 use crate::domain::unit::UnitState;
 use crate::drivers::{Driver, DriverError, connect};
-use crate::journal::{Command, FnMark, ReplyBody, Seen};
 use crate::parts::{Event, LockGuard, Port, Severity};
 use crate::rack::shared::{NotWritten, Shared};
 use kassette_wire::codes::Code;
@@ -91,6 +91,7 @@ pub(super) struct Session<'a> {
     resource_at: Instant,
     pub(super) shift_opened: Option<LocalTime>,
     pub(super) plan_version: u64,
+    pub(super) audit: Audit,
     _locks: (LockGuard, LockGuard),
 }
 
@@ -170,11 +171,14 @@ impl<'a> Session<'a> {
             resource_at: now,
             shift_opened: None,
             plan_version,
+            audit: Audit::from(mark.audited_fd),
             _locks: locks,
         };
         session.publish_device();
+        let doubted = session.shared.doubt_on(&session.adoption.fn_number).is_some();
         Box::pin(session.settle()).await?;
-        session.check_mark(mark).await?;
+        session.stop_on_findings().await?;
+        Box::pin(session.check_mark(mark)).await?;
         // Not before: a register that a doubt left inside a document may refuse to tell.
         session.resource = session.driver.resource().await?;
         let changed = match session.driver.prepare().await {
@@ -189,49 +193,10 @@ impl<'a> Session<'a> {
         }
         session.find_shift().await?;
         session.publish_device();
+        if doubted {
+            Box::pin(session.audit_all()).await?;
+        }
         Ok(session)
-    }
-
-    /// The FN's last number must be what the journal knows: ahead means documents that nobody here asked for.
-    async fn check_mark(&mut self, mark: FnMark) -> Result<(), SessionEnd> {
-        let last = self.status.fn_state.last_fd;
-        // A doubt that was just settled has moved the mark with it.
-        let known = self.shared_mark(mark).await?;
-        let reason = if last < known.last_fd {
-            let text = format!("the FN's last document is {last}, the journal knows {}", known.last_fd);
-            Reason::new(Code::LedgerBehindJournal, text)
-        } else if last > known.last_fd {
-            let text = format!(
-                "the FN's last document is {last}, the journal knows {} and no more",
-                known.last_fd
-            );
-            Reason::new(Code::ForeignDocuments, text)
-        } else {
-            return Ok(());
-        };
-        Err(self.isolate(reason).await)
-    }
-
-    async fn shared_mark(&mut self, seen: FnMark) -> Result<FnMark, SessionEnd> {
-        let order = self.seen_order();
-        match self.shared.commit(Command::Seen(Box::new(order))).await? {
-            ReplyBody::Mark(Some(mark)) => Ok(mark),
-            _ => Ok(seen),
-        }
-    }
-
-    fn seen_order(&self) -> Seen {
-        let unit = self.shared.snapshot.borrow().units.get(&self.actor.label).cloned();
-        Seen {
-            slot: self.actor.label.clone(),
-            register: self.adoption.register.clone(),
-            model: unit.as_ref().and_then(|unit| unit.model.clone()).unwrap_or_default(),
-            firmware: unit.and_then(|unit| unit.firmware).unwrap_or_default(),
-            fn_number: Some(self.adoption.fn_number.clone()),
-            registration: Some(self.registration.clone()),
-            last_fd: Some(self.status.fn_state.last_fd),
-            at: self.shared.now(),
-        }
     }
 
     /// Jobs, looks and shifts until something ends the session.
@@ -239,7 +204,12 @@ impl<'a> Session<'a> {
         let facts = self.facts();
         loop {
             self.check_over().await?;
-            match self.ready() {
+            self.finish_what_waits().await?;
+            let ready = self.ready();
+            if ready == Ready::Yes {
+                Box::pin(self.audit_pressing()).await?;
+            }
+            match ready {
                 Ready::Yes => Box::pin(self.wait_for_work(&facts, LOOK_EVERY, true)).await?,
                 Ready::CloseWhenQuiet => Box::pin(self.quiet_close(&facts)).await?,
                 Ready::SetClock => Box::pin(self.set_clock()).await?,
@@ -254,6 +224,16 @@ impl<'a> Session<'a> {
                 }
             }
         }
+    }
+
+    /// A read of a document that broke off, in this session or before it, leaves some registers waiting for its rest
+    /// (`shtrih-m` 3.7): nothing else is taken until then.
+    async fn finish_what_waits(&mut self) -> Result<(), SessionEnd> {
+        if self.status.activity != Activity::WaitsContinue {
+            return Ok(());
+        }
+        self.driver.finish_interrupted().await?;
+        self.look().await
     }
 
     /// A register that prints is busy for a while after each receipt; that is no news.
@@ -334,6 +314,7 @@ impl<'a> Session<'a> {
         plan.mark_unchanged();
         self.check_over().await?;
         let due = (self.read_at + look).max(Instant::now() + Duration::from_millis(1));
+        let audit = self.audit_due().filter(|_| self.status.activity == Activity::Idle);
         let taken = tokio::select! {
             biased;
             _ = stop.changed() => None,
@@ -349,23 +330,15 @@ impl<'a> Session<'a> {
                 self.look().await?;
                 None
             }
+            () = tokio::time::sleep_until(audit.unwrap_or(due)), if audit.is_some() => {
+                Box::pin(self.audit_one()).await?;
+                None
+            }
         };
         match taken {
             Some(taken) => Box::pin(self.work(taken)).await,
             None => Ok(()),
         }
-    }
-
-    /// Reads the register between documents: the FN's last number must be the one we left.
-    pub(super) async fn look(&mut self) -> Result<(), SessionEnd> {
-        let known = self.status.fn_state.last_fd;
-        self.refresh().await?;
-        let last = self.status.fn_state.last_fd;
-        if last == known {
-            return Ok(());
-        }
-        let text = format!("the FN's last document is {last}, ours was {known}: somebody else made documents");
-        Err(self.isolate(Reason::new(Code::ForeignDocuments, text)).await)
     }
 
     /// Reads the register anew.
@@ -460,6 +433,7 @@ impl<'a> Session<'a> {
             unit.resource = Some(self.resource);
             unit.clock_offset_s = offset;
             unit.last_good = Some(now);
+            unit.audit = Some(self.audit_now());
         });
     }
 }

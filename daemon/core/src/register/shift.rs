@@ -110,6 +110,9 @@ impl Session<'_> {
             // It finishes the document before; readiness says so and looks again.
             return Ok(());
         }
+        if kind == DocumentKind::ShiftClose {
+            self.audit_all().await?;
+        }
         let baseline = self.status.fn_state.last_fd;
         let intent = self.begin_shift(kind, baseline).await?;
         self.shared.points.reach(Point::ShiftIntentDurable).await;

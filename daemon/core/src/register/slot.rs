@@ -200,7 +200,7 @@ impl SlotActor {
         retry: Option<Duration>,
     ) -> Wake {
         let shared = Arc::clone(&self.shared);
-        let mut plan = shared.plan.subscribe();
+        let (mut plan, mut lanes) = (shared.plan.subscribe(), shared.lanes.subscribe());
         let until = retry.map(|pause| tokio::time::Instant::now() + pause);
         loop {
             if self.presence(ports) != Some(generation) || plan.borrow_and_update().version != version {
@@ -214,6 +214,7 @@ impl SlotActor {
                 biased;
                 woken = self.wait(ports, left) => woken,
                 _ = plan.changed() => Wake::Go,
+                _ = lanes.changed() => return Wake::Go,
             };
             if let Wake::Stop = woken {
                 return Wake::Stop;

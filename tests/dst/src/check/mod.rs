@@ -61,6 +61,7 @@ pub async fn all(play: &mut Play, allowed: Allowed) -> Seen {
     attempts_are_in_order(&seen, &mut wrong);
     nothing_is_left_open(&seen, allowed, &mut wrong);
     units_say_why(&seen, &mut wrong);
+    nothing_was_found(play, allowed, &mut wrong);
     times_are_true(&seen, &mut wrong);
     shifts_are_young(&seen, &mut wrong);
     results_never_changed(&play.shown, &seen, &mut wrong);
@@ -104,5 +105,14 @@ async fn read(play: &Play) -> Seen {
         documents: documents.rows,
         ledgers: play.world.ledgers(),
         units: play.snapshot().units,
+    }
+}
+
+/// K1, I11: the audit read every FN back and found nothing, but what another program made.
+fn nothing_was_found(play: &Play, allowed: Allowed, wrong: &mut Vec<String>) {
+    for finding in play.handle().findings() {
+        if !allowed.foreign && !allowed.manual {
+            wrong.push(format!("audit: FN {}: {}", finding.fn_number, finding.reason));
+        }
     }
 }

@@ -247,8 +247,19 @@ impl Play {
     }
 
     /// Waits until no unit is on its way to somewhere: identified or not, without a job in hand, without a doubt unless a
-    /// person must settle it. At most [`CALM`]: what has not come to rest by then is for a check to find.
+    /// person must settle it, its FN read back. At most [`CALM`]: what has not come to rest by then is for a check to
+    /// find. A process that ends meanwhile is started again.
     pub async fn calm(&mut self) {
+        loop {
+            self.start().await;
+            if self.come_to_rest().await {
+                return;
+            }
+        }
+    }
+
+    /// Whether the process lived until everything was at rest, or as long as is waited for that.
+    async fn come_to_rest(&mut self) -> bool {
         let mut snapshots = self.handle().snapshot();
         let world = self.world.clone();
         let written = move || -> Vec<usize> { world.ledgers().values().map(Vec::len).collect() };
@@ -268,7 +279,7 @@ impl Play {
             }
         };
         // A bound that runs out is no verdict.
-        self.live(async { timeout(CALM, quiet).await.is_ok() }).await;
+        self.live(async { timeout(CALM, quiet).await.is_ok() }).await.is_some()
     }
 
     /// Lets virtual time pass while the process lives.
@@ -359,7 +370,10 @@ fn at_peace(unit: &UnitSnapshot) -> bool {
     match unit.state {
         UnitState::Arrived | UnitState::Identifying => false,
         UnitState::Lost => !unit.port_present,
-        UnitState::Active | UnitState::Standby => unit.job.is_none() && unit.in_doubt.is_none(),
+        UnitState::Active | UnitState::Standby => {
+            let unread = unit.audit.is_some_and(|audit| audit.unread > 0) && unit.not_ready.is_none();
+            unit.job.is_none() && unit.in_doubt.is_none() && !unread
+        }
         UnitState::Quarantined
         | UnitState::Foreign
         | UnitState::Blank

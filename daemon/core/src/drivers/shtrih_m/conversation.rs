@@ -94,6 +94,8 @@ pub(super) fn link_text(failure: &ExchangeFailure) -> String {
 pub(super) struct Conversation {
     pub(super) link: Link,
     pub(super) points: FaultPoints,
+    /// Commands sent so far.
+    pub(super) commands: u64,
 }
 
 impl Conversation {
@@ -106,6 +108,7 @@ impl Conversation {
         let payload = request
             .encode()
             .map_err(|e| Failed::new(command, Why::NoBytes(e.to_string())))?;
+        self.commands += 1;
         let answer = self.link.exchange(&payload, answer_wait(command), care).await;
         let answer = answer.map_err(|failure| Failed::new(command, Why::Link(failure)))?;
         let frame = AnswerFrame::decode(&answer).map_err(|e| Failed::nonsense(command, e.to_string()))?;

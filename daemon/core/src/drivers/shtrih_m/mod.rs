@@ -63,6 +63,7 @@ impl ShtrihM {
             talk: Conversation {
                 link: Link::new(port, faults.clone(), timing, link),
                 points: faults.clone(),
+                commands: 0,
             },
             timing,
             faults,
@@ -193,6 +194,10 @@ impl Driver for ShtrihM {
 
     fn longest_command(&self) -> Duration {
         self.timing.wait(times::OPEN_SHIFT)
+    }
+
+    fn commands(&self) -> u64 {
+        self.talk.commands
     }
 
     fn shared_medium(&self) -> bool {

@@ -9,7 +9,8 @@ use super::facts::{self, FnFacts, Known};
 use super::findings::Finding;
 use super::{CopiedContent, CopiedDocument, Lane, Reconciler, Seen};
 use crate::domain::attempt::{KEY_ATTRIBUTE_NAME, KeyPlace};
-use crate::domain::explain::{Witness, code_of, differences, evidence};
+use crate::domain::compare::{Asked, differences};
+use crate::domain::explain::{Witness, code_of, evidence};
 use kassette_receipts::job::JobState;
 use kassette_receipts::job_key::JobKey;
 use kassette_receipts::model::Receipt;
@@ -180,7 +181,12 @@ impl Reconciler {
                     buyer,
                     ..stored.job.receipt.clone()
                 };
-                found.extend(differences(&whole.tags, &receipt, place));
+                let asked = Asked {
+                    receipt: &receipt,
+                    place,
+                    dropped: None,
+                };
+                found.extend(differences(&whole.tags, &asked));
             }
             Err(super::Unreadable) => {
                 let text = "its tags: the buyer cannot be opened with the keys at hand".to_owned();

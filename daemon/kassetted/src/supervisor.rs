@@ -233,6 +233,7 @@ impl Host {
         let policy = Policy {
             driver_timing: DriverTiming::scaled(self.config.timing_percent),
             queue_max: self.config.queue_max_total,
+            archive_after_days: self.config.archive_after_days,
         };
         Parts {
             clock: Arc::clone(&self.clock) as _,
@@ -368,6 +369,10 @@ fn tell_found(recovered: &Recovered) {
         doubts = recovered.doubts.len(),
         "journal opened"
     );
+    for fault in &recovered.archive_faults {
+        let (code, detail) = (fault.reason.code, &fault.reason.detail);
+        tracing::error!(%code, %detail, next = code.next_step_en(), "an archive file of the journal is not what was written");
+    }
     if recovered.plan.1 == 0 {
         tracing::info!(
             "nothing is adopted yet. Next: write what stands in the rack into a file (tenants, slots, registers), look at \

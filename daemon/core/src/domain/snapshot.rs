@@ -182,6 +182,8 @@ pub struct RackSnapshot {
     pub clock_synchronised: bool,
     /// Journal.
     pub journal: JournalHealth,
+    /// Archive files of the journal that are missing or altered; everything else goes on.
+    pub archive_faults: Vec<Reason>,
     /// No new work is taken: stopping.
     pub stopping: bool,
     /// Units by slot label.

@@ -11,7 +11,7 @@ use super::read_back::{clear_sum, finding_sum, foreign_sum, tags_sum};
 use super::rows::{job_state_sum, job_sum};
 use rusqlite::Connection;
 
-type Sum = fn(&Connection, i64) -> rusqlite::Result<Vec<u8>>;
+pub(super) type Sum = fn(&Connection, i64) -> rusqlite::Result<Vec<u8>>;
 
 /// Rows that decide what is sent next: everything unfinished, the end of each lane, the newest plan.
 pub(super) fn before_start(conn: &Connection) -> Result<(), Fault> {
@@ -107,7 +107,10 @@ pub(super) fn sums(conn: &Connection, what: &str, statement: &str, sum: Sum) -> 
 /// The chain value of an attempt, from its row and the row before it in its lane.
 fn chain_of(conn: &Connection, intent: i64) -> rusqlite::Result<Vec<u8>> {
     let before: Option<Vec<u8>> = conn
-        .prepare_cached("SELECT p.chain FROM intents i LEFT JOIN intents p ON p.id = i.previous WHERE i.id = ?1")?
+        .prepare_cached(
+            "SELECT COALESCE(p.chain, g.chain) FROM intents i LEFT JOIN intents p ON p.id = i.previous \
+             LEFT JOIN lane_gaps g ON g.intent = i.id AND g.previous = i.previous WHERE i.id = ?1",
+        )?
         .query_row([intent], |row| row.get(0))?;
     begin_chain(conn, intent, &before.unwrap_or_default())
 }
@@ -150,8 +153,9 @@ pub(super) const ALL_CONTRADICTIONS: [Contradiction; 13] = [
     UNRESOLVED,
     UNFINISHED_WITHOUT_INTENT,
     (
-        "SELECT id FROM (SELECT id, previous, LAG(id) OVER (PARTITION BY fn ORDER BY id) AS before FROM intents) \
-         WHERE previous IS NOT before",
+        "SELECT x.id FROM (SELECT id, previous, LAG(id) OVER (PARTITION BY fn ORDER BY id) AS before FROM intents) x \
+         WHERE previous IS NOT before AND NOT EXISTS (SELECT 1 FROM lane_gaps g WHERE g.intent = x.id \
+         AND g.previous = x.previous)",
         "an attempt is missing in the chain of an FN",
     ),
     (

@@ -3,6 +3,7 @@
 //! Owns: the one [`Command`] enum; there is no other way to write.
 //! Must never: hold a closure, a clock or a buyer in clear.
 
+use super::care::{CareDone, CareOrder, KeyRecord};
 use crate::domain::attempt::{DeviceFault, DocumentKind, Evidence, KeyPlace};
 use crate::domain::audit::Found;
 use crate::domain::device::Registration;
@@ -338,6 +339,8 @@ pub enum Command {
     Audited(Box<Audited>),
     /// Clear the findings on a document.
     ClearFinding(Box<ClearFinding>),
+    /// Care for the journal's own files.
+    Care(CareOrder),
     /// Drop events older than what cursors promise.
     PruneEvents {
         /// Events before this instant.
@@ -371,6 +374,8 @@ pub enum ReplyBody {
         /// The job as it stands; its buyer is not in it.
         job: Box<Job>,
     },
+    /// A job under the same key, that was archived: the caller compares the content.
+    KeyArchived(Box<KeyRecord>),
     /// A try began.
     Begun {
         /// The intent's row number.
@@ -400,6 +405,8 @@ pub enum ReplyBody {
         /// Findings of this FN that are not cleared.
         findings: Vec<Finding>,
     },
+    /// What became of care for the journal's own files.
+    Care(CareDone),
     /// Old events were dropped; there may be more of them.
     Pruned,
     /// Done, nothing to say.

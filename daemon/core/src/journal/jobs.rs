@@ -3,8 +3,10 @@
 //! Owns: acceptance under a key, the moves of the job machine, and the row of each move in the commit sequence.
 //! Must never: take a known key as new.
 
+use super::care;
 use super::checks::RowSum;
 use super::command::{AcceptJob, CancelJob, ReplyBody};
+use super::query::ReadError;
 use super::rows::{job_state_sum, jobs, priority_number, sum_of_values};
 use super::store::{JournalFacts, WriteError, Written};
 use crate::domain::error::Reason;
@@ -44,6 +46,13 @@ fn load(tx: &Transaction<'_>, id: i64) -> Result<Box<Job>, WriteError> {
         .ok_or_else(|| WriteError::Refused(Code::JobNotFound, format!("no job with row number {id}")))
 }
 
+fn damaged(error: ReadError) -> WriteError {
+    match error {
+        ReadError::Sql(error) => error.into(),
+        other => WriteError::Refused(Code::JournalDamaged, other.to_string()),
+    }
+}
+
 pub(super) fn accept(tx: &Transaction<'_>, facts: &JournalFacts, order: &AcceptJob, room: bool) -> Written {
     let tenant = id_of(tx, "tenants", "inn", order.tenant.as_str(), order.at)?;
     let client = id_of(tx, "clients", "name", &order.client, order.at)?;
@@ -54,6 +63,10 @@ pub(super) fn accept(tx: &Transaction<'_>, facts: &JournalFacts, order: &AcceptJ
     if let Some(id) = known {
         return Ok(ReplyBody::KeyKnown { id, job: load(tx, id)? });
     }
+    if let Some(record) = care::known_key(tx, tenant, client, &order.external_id).map_err(damaged)? {
+        return Ok(ReplyBody::KeyArchived(Box::new(record)));
+    }
+    check_key_time(tx, order)?;
     if !room {
         return Err(WriteError::Refused(
             Code::JournalFull,
@@ -103,6 +116,24 @@ pub(super) fn accept(tx: &Transaction<'_>, facts: &JournalFacts, order: &AcceptJ
     })
 }
 
+/// Once rows of the key index have been dropped, only the time of a key tells that it was never one of them.
+fn check_key_time(tx: &Transaction<'_>, order: &AcceptJob) -> Result<(), WriteError> {
+    let Some(floor) = care::pruned_floor(tx)? else {
+        return Ok(());
+    };
+    match order.key_time {
+        None => Err(WriteError::Refused(
+            Code::KeyTimeRequired,
+            "keys older than the horizon were dropped from the index".into(),
+        )),
+        Some(made) if made.0 < floor => Err(WriteError::Refused(
+            Code::KeyTooOld,
+            "keys of that time were dropped from the index".into(),
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
 /// The row of the job that a new one stands in for: it must have ended without a document, and only once.
 fn replaced(tx: &Transaction<'_>, tenant: i64, key: &JobKey) -> Result<i64, WriteError> {
     let refused = |text: String| WriteError::Refused(Code::ReplacesInvalid, text);
@@ -110,7 +141,11 @@ fn replaced(tx: &Transaction<'_>, tenant: i64, key: &JobKey) -> Result<i64, Writ
         .prepare_cached("SELECT id, state FROM jobs WHERE key = ?1 AND tenant = ?2")?
         .query_row(params![key.as_str(), tenant], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let (id, state) = found.ok_or_else(|| refused(format!("this tenant has no job {key}")))?;
+    let (id, state) = found.ok_or_else(|| {
+        refused(format!(
+            "this tenant has no job {key}, or it ended so long ago that it was archived"
+        ))
+    })?;
     let ended = state.parse::<JobState>().is_ok_and(JobState::ended_without_document);
     if !ended {
         return Err(refused(format!(
@@ -121,7 +156,7 @@ fn replaced(tx: &Transaction<'_>, tenant: i64, key: &JobKey) -> Result<i64, Writ
         .prepare_cached("SELECT key FROM jobs WHERE replaces = ?1")?
         .query_row([id], |row| row.get(0))
         .optional()?;
-    match by {
+    match by.map_or_else(|| care::is_replaced(tx, id), |by| Ok(Some(by)))? {
         Some(by) => Err(refused(format!("job {key} was replaced already, by {by}"))),
         None => Ok(id),
     }
@@ -322,6 +357,10 @@ fn state_of(tx: &Transaction<'_>, job: i64) -> Result<JobState, WriteError> {
 
 pub(super) fn cancel(tx: &Transaction<'_>, order: &CancelJob) -> Written {
     let client = id_of(tx, "clients", "name", &order.client, order.at)?;
+    // A repeat of an order on a job that has been archived since.
+    if care::state_of_archived(tx, order.job)?.as_deref() == Some(JobState::Cancelled.as_str()) {
+        return Ok(ReplyBody::JobState(JobState::Cancelled));
+    }
     let state = state_of(tx, order.job)?;
     if cancelled_before(tx, order, client)? || state == JobState::Cancelled {
         return Ok(ReplyBody::JobState(state));

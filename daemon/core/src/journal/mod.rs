@@ -9,6 +9,7 @@
 //! Must never: talk to a device, decide what to do next, or answer before the commit.
 
 mod audit;
+mod care;
 mod checks;
 mod command;
 mod ends;
@@ -27,6 +28,10 @@ mod schema;
 mod store;
 mod verify;
 
+pub use care::{
+    ArchiveCursor, ArchiveFault, ArchivePlan, CareDone, CareFound, CareOrder, CareWork, DroppedBuyer, EndedBuyer,
+    KeyRecord, KeySelect, SealArchive,
+};
 pub use command::{
     AcceptJob, ApplyPlan, Audited, BeginIntent, CancelJob, ClearFinding, Command, EndIntent, FnMark, JobEnd,
     NewFinding, ReadBack, Reply, ReplyBody, Scan, Sealed, Seen, UnitMove, Verdict,

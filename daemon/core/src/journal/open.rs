@@ -123,7 +123,9 @@ impl From<ReadError> for Fault {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Sql(source) => source.into(),
-            ReadError::Damaged { .. } | ReadError::Unavailable(_) => Self::Damaged(error.to_string()),
+            ReadError::Damaged { .. } | ReadError::Archive(_) | ReadError::Unavailable(_) => {
+                Self::Damaged(error.to_string())
+            }
         }
     }
 }

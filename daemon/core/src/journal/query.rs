@@ -3,6 +3,7 @@
 //! Owns: the statements of every list and look-up.
 //! Must never: return more rows than asked, or write.
 
+use super::care::{self, ArchiveFault, CareFound, CareWork, KeySelect};
 use super::command::Sealed;
 use super::rows;
 use crate::domain::audit::Entry;
@@ -78,6 +79,8 @@ pub enum Query {
     Owner(JobKey),
     /// Every finding that nobody cleared.
     Findings,
+    /// Something about the journal's own files.
+    Care(CareWork),
 }
 
 /// A job with its row number and its encrypted buyer.
@@ -128,6 +131,8 @@ pub enum Rows {
     Owner(Option<Owner>),
     /// Findings by FN and document.
     Findings(Vec<Finding>),
+    /// What became of care for the journal's own files.
+    Care(CareFound),
 }
 
 /// Why a query has no answer.
@@ -146,6 +151,9 @@ pub enum ReadError {
         /// Why.
         why: String,
     },
+    /// An archive file that holds the answer is missing or altered.
+    #[error(transparent)]
+    Archive(#[from] ArchiveFault),
     /// The reader is gone or overloaded.
     #[error("the journal's readers are not available: {0}")]
     Unavailable(String),
@@ -175,10 +183,18 @@ pub(super) fn read(conn: &Connection, query: &Query) -> Result<Rows, ReadError> 
 
 fn answer(conn: &Connection, query: &Query) -> Result<Rows, ReadError> {
     match query {
-        Query::Job(select) => one(conn, select),
-        Query::JobById(id) => first(rows::jobs(conn, "j.id = ?1", [id])?),
-        Query::Jobs { filter, after, limit } => jobs(conn, filter, *after, *limit),
+        Query::Job(select) => or_archived(conn, one(conn, select)?, || KeySelect::Job(select.clone())),
+        Query::JobById(id) => {
+            let found = first(rows::jobs(conn, "j.id = ?1", [id])?);
+            or_archived(conn, found, || KeySelect::Id(*id))
+        }
+        Query::Jobs { filter, after, limit } => {
+            let hot = jobs(conn, filter, *after, *limit)?;
+            let ask = |file: &Connection| jobs(file, filter, *after, *limit);
+            care::jobs(conn, filter, *after, *limit, hot, ask).map(Rows::Jobs)
+        }
         Query::Documents { filter, after, limit } => documents(conn, filter, *after, *limit),
+        Query::Care(work) => care::work(conn, work).map(Rows::Care),
         Query::JobEvents { tenant, after, limit } => job_events(conn, tenant.as_ref(), *after, *limit),
         Query::TenantEvents { after, limit } => tenant_events(conn, *after, *limit),
         Query::Request(id) => Ok(Rows::Request(super::orders::request(conn, id)?)),
@@ -191,34 +207,45 @@ fn answer(conn: &Connection, query: &Query) -> Result<Rows, ReadError> {
     }
 }
 
-fn first(found: Vec<StoredJob>) -> Result<Rows, ReadError> {
-    Ok(Rows::Job(found.into_iter().next().map(Box::new)))
+fn first(found: Vec<StoredJob>) -> Option<StoredJob> {
+    found.into_iter().next()
 }
 
-fn one(conn: &Connection, select: &JobSelect) -> Result<Rows, ReadError> {
-    match select {
-        JobSelect::Name { tenant, key } => first(rows::jobs(
-            conn,
-            "j.key = ?1 AND t.inn = ?2",
-            [key.as_str(), tenant.as_str()],
-        )?),
+/// A job of the journal, or of the archive that it left for.
+fn or_archived(
+    conn: &Connection,
+    found: Option<StoredJob>,
+    select: impl FnOnce() -> KeySelect,
+) -> Result<Rows, ReadError> {
+    let found = match found {
+        Some(found) => Some(found),
+        None => care::find(conn, &select())?,
+    };
+    Ok(Rows::Job(found.map(Box::new)))
+}
+
+fn one(conn: &Connection, select: &JobSelect) -> Result<Option<StoredJob>, ReadError> {
+    Ok(first(match select {
+        JobSelect::Name { tenant, key } => {
+            rows::jobs(conn, "j.key = ?1 AND t.inn = ?2", [key.as_str(), tenant.as_str()])?
+        }
         JobSelect::External {
             tenant,
             client,
             external_id,
-        } => first(rows::jobs(
+        } => rows::jobs(
             conn,
             "j.tenant = (SELECT id FROM tenants WHERE inn = ?1) AND j.client = (SELECT id FROM clients WHERE name = ?2) \
              AND j.external_id = ?3",
             [tenant.as_str(), client, external_id],
-        )?),
-        JobSelect::Document { tenant, fn_number, fd } => first(rows::jobs(
+        )?,
+        JobSelect::Document { tenant, fn_number, fd } => rows::jobs(
             conn,
             "j.id = (SELECT d.job FROM documents d WHERE d.fn = (SELECT id FROM fns WHERE number = ?1) AND d.fd = ?2) \
              AND t.inn = ?3",
             rusqlite::params![fn_number.as_str(), fd.0, tenant.as_str()],
-        )?),
-    }
+        )?,
+    }))
 }
 
 /// A condition made of fixed texts and bound values.
@@ -318,7 +345,7 @@ fn asked(condition: &mut Condition, filter: &JobFilter) {
     }
 }
 
-fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -> Result<Rows, ReadError> {
+fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -> Result<Page<StoredJob>, ReadError> {
     let limit = limit.clamp(1, PAGE_MAX);
     let mut condition = window(filter, after);
     let among = condition.text();
@@ -340,12 +367,12 @@ fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -
     let more = cut(&mut found, limit).map(|last| last.id);
     // A full window may have more rows behind it, also when none of its own fitted.
     let next = more.or(oldest.filter(|_| rows_looked == width));
-    Ok(Rows::Jobs(Page {
+    Ok(Page {
         rows: found,
         next,
         looked: rows_looked,
         sequence: last_sequence(conn)?,
-    }))
+    })
 }
 
 /// Cuts a list to its page; the last row of the page when more follow.
@@ -360,6 +387,25 @@ fn cut<T>(found: &mut Vec<T>, limit: u32) -> Option<&T> {
 
 fn documents(conn: &Connection, filter: &DocumentFilter, after: Option<i64>, limit: u32) -> Result<Rows, ReadError> {
     let limit = limit.clamp(1, PAGE_MAX);
+    let hot = documents_of(conn, filter, after, limit)?;
+    let ask = |file: &Connection| documents_of(file, filter, after, limit);
+    let mut found = care::documents(conn, after, limit, hot, ask)?;
+    let next = cut(&mut found, limit).map(|(id, _)| *id);
+    Ok(Rows::Documents(Page {
+        looked: u32::try_from(found.len()).unwrap_or(u32::MAX),
+        rows: found.into_iter().map(|(_, row)| row).collect(),
+        next,
+        sequence: last_sequence(conn)?,
+    }))
+}
+
+/// The rows of a page and one more, each with its row number.
+fn documents_of(
+    conn: &Connection,
+    filter: &DocumentFilter,
+    after: Option<i64>,
+    limit: u32,
+) -> Result<Vec<(i64, DocumentRow)>, ReadError> {
     let mut condition = Condition::new();
     condition.and("d.id > ?", after.unwrap_or(0));
     if let Some(tenant) = &filter.tenant {
@@ -384,14 +430,8 @@ fn documents(conn: &Connection, filter: &DocumentFilter, after: Option<i64>, lim
         condition.and("d.fd >= ?", i64::from(from.0));
     }
     let text = format!("{} ORDER BY d.id LIMIT {}", condition.text(), limit + 1);
-    let mut found = rows::documents(conn, rows::WITH_SIGN, &text, params_from_iter(condition.values))?;
-    let next = cut(&mut found, limit).map(|last| last.id);
-    Ok(Rows::Documents(Page {
-        looked: u32::try_from(found.len()).unwrap_or(u32::MAX),
-        rows: found.into_iter().map(|found| found.row).collect(),
-        next,
-        sequence: last_sequence(conn)?,
-    }))
+    let found = rows::documents(conn, rows::WITH_SIGN, &text, params_from_iter(condition.values))?;
+    Ok(found.into_iter().map(|found| (found.id, found.row)).collect())
 }
 
 /// Where events begin when a cursor does not lie within those that are kept.

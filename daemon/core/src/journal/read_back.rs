@@ -358,7 +358,8 @@ pub(super) fn owner(conn: &Connection, key: &JobKey) -> Result<Rows, ReadError> 
     let found: Option<(i64, String, Option<String>, Option<u32>)> = conn
         .prepare_cached(
             "SELECT j.id, j.state, f.number, d.fd FROM jobs j LEFT JOIN documents d ON d.job = j.id \
-             LEFT JOIN fns f ON f.id = d.fn WHERE j.key = ?1",
+             LEFT JOIN fns f ON f.id = d.fn WHERE j.key = ?1 UNION ALL \
+             SELECT k.job, k.state, f.number, k.fd FROM keys k LEFT JOIN fns f ON f.id = k.fn WHERE k.key = ?1",
         )?
         .query_row([key.as_str()], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))

@@ -3,6 +3,7 @@
 //! Owns: the doubts that open intents become, and the list of everything unfinished.
 //! Must never: leave an intent open that nobody works on any more.
 
+use super::care::{self, ArchiveFault};
 use super::intents::end_sum;
 use super::jobs::{JobMove, move_job};
 use super::open::Fault;
@@ -75,6 +76,8 @@ pub struct Recovered {
     pub waiting: Vec<WaitingJob>,
     /// Tries in doubt, all of them.
     pub doubts: Vec<OpenIntent>,
+    /// Archive files that are not there or have another length. The rack works without them.
+    pub archive_faults: Vec<ArchiveFault>,
 }
 
 /// Most unfinished jobs loaded at a start; more means that the limits of the queue were not kept.
@@ -132,6 +135,7 @@ pub(super) fn recovered(store: &Store, now: UnixMillis) -> Result<Recovered, Fau
         tenant_revisions: super::orders::tenant_revisions(conn)?,
         waiting: waiting.into_iter().map(|stored| WaitingJob { stored }).collect(),
         doubts: doubts(conn)?,
+        archive_faults: care::archived_file_faults(conn)?,
     })
 }
 

@@ -21,8 +21,8 @@ use std::str::FromStr;
 /// Columns of a job with its tenant and client, in the order [`job`] reads them.
 pub const JOB_COLUMNS: &str = "j.id, j.key, t.inn, c.name, j.external_id, j.hash_version, j.hash, j.key_time, j.body, \
     j.priority, j.labels, j.accepted_at, j.expires_at, r.key, j.state, j.code, j.detail, j.person_code, \
-    j.person_detail, j.revision, j.updated_at, (SELECT x.key FROM jobs x WHERE x.replaces = j.id), \
-    j.attempts";
+    j.person_detail, j.revision, j.updated_at, COALESCE((SELECT x.key FROM jobs x WHERE x.replaces = j.id), \
+    (SELECT x.key FROM keys x WHERE x.replaces = j.id)), j.attempts";
 /// The tables behind [`JOB_COLUMNS`].
 pub const JOB_TABLES: &str = "jobs j JOIN tenants t ON t.id = j.tenant JOIN clients c ON c.id = j.client \
     LEFT JOIN jobs r ON r.id = j.replaces";
@@ -38,7 +38,7 @@ pub(super) fn damaged(what: &'static str, id: i64, why: impl std::fmt::Display) 
     }
 }
 
-fn parsed<T: FromStr>(what: &'static str, id: i64, text: &str) -> Result<T, ReadError>
+pub(super) fn parsed<T: FromStr>(what: &'static str, id: i64, text: &str) -> Result<T, ReadError>
 where
     T::Err: std::fmt::Display,
 {
@@ -147,7 +147,7 @@ pub(super) fn learned_text(learned: Learned) -> &'static str {
     }
 }
 
-fn learned(id: i64, text: &str) -> Result<Learned, ReadError> {
+pub(super) fn learned(id: i64, text: &str) -> Result<Learned, ReadError> {
     [Learned::Answer, Learned::Scan, Learned::Content]
         .into_iter()
         .find(|l| learned_text(*l) == text)
@@ -205,20 +205,30 @@ fn complete(conn: &Connection, id: i64, mut job: Job, attempted: bool) -> Result
     if attempted {
         attempts(conn, id, &mut job)?;
     }
-    let sealed = conn
-        .prepare_cached("SELECT nonce, sealed FROM contacts WHERE job = ?1")?
+    let buyer = sealed(conn, "contacts", id)?;
+    Ok(StoredJob { id, job, buyer })
+}
+
+/// The encrypted buyer of a job, from the table that keeps it.
+pub(super) fn sealed(conn: &Connection, table: &str, id: i64) -> Result<Option<Sealed>, ReadError> {
+    let found = conn
+        .prepare_cached(&format!("SELECT nonce, sealed FROM {table} WHERE job = ?1"))?
         .query_row([id], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
         .optional()?;
-    let sealed = match sealed {
-        None => None,
-        Some((nonce, sealed)) => {
+    found
+        .map(|(nonce, sealed)| {
             let nonce = nonce
                 .try_into()
                 .map_err(|_| damaged("contact", id, "its nonce has another length"))?;
-            Some(Sealed { nonce, sealed })
-        }
-    };
-    Ok(StoredJob { id, job, buyer: sealed })
+            Ok(Sealed { nonce, sealed })
+        })
+        .transpose()
+}
+
+/// Whether a row has not left for an archive.
+pub(super) fn is_here(conn: &Connection, table: &str, id: i64) -> rusqlite::Result<bool> {
+    conn.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE id = ?1)"))?
+        .query_row([id], |row| row.get(0))
 }
 
 /// Fills in attempts and document. A job that waits for its first attempt has neither: that spares two joins each time

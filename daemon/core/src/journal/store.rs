@@ -5,7 +5,7 @@
 
 use super::command::{Command, Reply, ReplyBody};
 use super::query::{Query, ReadError, Rows};
-use super::{ends, intents, jobs, orders, query, read_back};
+use super::{care, ends, intents, jobs, orders, query, read_back};
 use crate::domain::snapshot::RackKind;
 use crate::mutants::Mutant;
 use kassette_receipts::job_key::{Generation, RackId};
@@ -22,7 +22,7 @@ const SYNCHRONOUS_FULL: i64 = 2;
 /// Largest log file left after a checkpoint.
 const JOURNAL_SIZE_LIMIT: i64 = 64 << 20;
 /// How long a connection waits for a lock of another before it gives up.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Space kept back to record results in flight when the disk fills (`exactly-once` C16).
 pub const RESERVE_BYTES: u64 = 64 << 20;
 
@@ -229,11 +229,57 @@ impl Store {
         made
     }
 
-    /// Applies a batch in one transaction.
+    /// Applies a batch in one transaction. Steps that take archived rows out come after the others, in one of their own.
     pub fn apply(&mut self, batch: Vec<Command>) -> Applied {
         if let Some(reason) = &self.stopped {
             return Applied::Stopped(reason.clone());
         }
+        if batch.iter().any(runs_alone) {
+            return self.apply_apart(batch);
+        }
+        self.apply_together(&batch)
+    }
+
+    fn apply_apart(&mut self, batch: Vec<Command>) -> Applied {
+        let places: Vec<bool> = batch.iter().map(runs_alone).collect();
+        let (apart, together): (Vec<_>, Vec<_>) = batch.into_iter().partition(runs_alone);
+        let mut done = match together.is_empty() {
+            true => Vec::new(),
+            false => match self.apply_together(&together) {
+                Applied::Done(done) => done,
+                other => return other,
+            },
+        };
+        let mut moved = match self.without_foreign_keys(&apart) {
+            Applied::Done(moved) => moved,
+            // Nothing of it changed, and the reserve is not for it: it is tried again when there is room.
+            Applied::Full => full_replies(apart.len(), done.last().map_or(0, |reply| reply.sequence)),
+            Applied::Stopped(reason) => return self.keep_stop(Applied::Stopped(reason)),
+        };
+        done.reverse();
+        moved.reverse();
+        let next = |apart: bool| if apart { moved.pop() } else { done.pop() };
+        Applied::Done(places.into_iter().filter_map(next).collect())
+    }
+
+    /// SQLite would look for children of each row that leaves in tables without an index by it; care's own rule has
+    /// looked before (`care::copy`), and takes out what goes along.
+    fn without_foreign_keys(&mut self, batch: &[Command]) -> Applied {
+        let room = Room {
+            jobs: false,
+            attempts: false,
+        };
+        if let Err(error) = self.conn.pragma_update(None, "foreign_keys", false) {
+            return Applied::Stopped(error.to_string());
+        }
+        let applied = self.transact(batch, room);
+        match self.conn.pragma_update(None, "foreign_keys", true) {
+            Ok(()) => applied,
+            Err(error) => Applied::Stopped(error.to_string()),
+        }
+    }
+
+    fn apply_together(&mut self, batch: &[Command]) -> Applied {
         self.renew_reserve();
         self.batches = self.batches.wrapping_add(1);
         if self.batches.is_multiple_of(RENEW_EVERY) {
@@ -243,7 +289,7 @@ impl Store {
             jobs: !self.reserve_spent && !self.space_low,
             attempts: !self.reserve_spent,
         };
-        match self.transact(&batch, room) {
+        match self.transact(batch, room) {
             Applied::Full if self.config.reserve_bytes > 0 && !self.reserve_spent => {
                 // Results in flight must be recorded: give up the reserve, take no new job until it is back.
                 self.reserve_spent = true;
@@ -252,7 +298,7 @@ impl Store {
                     jobs: false,
                     attempts: false,
                 };
-                let again = self.transact(&batch, none);
+                let again = self.transact(batch, none);
                 self.keep_stop(again)
             }
             other => self.keep_stop(other),
@@ -392,6 +438,15 @@ impl Store {
     }
 }
 
+fn runs_alone(command: &Command) -> bool {
+    matches!(command, Command::Care(order) if care::runs_alone(order))
+}
+
+fn full_replies(count: usize, sequence: u64) -> Vec<Reply> {
+    let full = || ReplyBody::Refused(Code::JournalFull, "the disk of the journal is full".into());
+    (0..count).map(|_| Reply { sequence, body: full() }).collect()
+}
+
 /// Runs one write so that a refusal leaves no trace of it and the others of the batch go on. The outer error is the
 /// database's own.
 pub(super) fn savepoint<T>(
@@ -445,6 +500,7 @@ fn write(tx: &Transaction<'_>, facts: &mut JournalFacts, command: &Command, room
         Command::Reported { job, at } => jobs::reported(tx, *job, *at),
         Command::Audited(order) => read_back::audited(tx, order),
         Command::ClearFinding(order) => read_back::clear(tx, order),
+        Command::Care(order) => care::write(tx, order),
         Command::PruneEvents { before } => orders::prune_events(tx, *before),
     }
 }

@@ -4,6 +4,7 @@
 //! Must never: write, or stop at the first thing it finds.
 
 use super::audit::{ALL_CONTRADICTIONS, ALL_SUMS, ids, sums};
+use super::care;
 use super::open::{Fault, OpenError, read_facts, version};
 use super::store::connect_to_read;
 use rusqlite::Connection;
@@ -83,6 +84,9 @@ fn verify_into(path: &Path, report: &mut Verification) -> Result<(), Fault> {
             report.problem(format!("{what} (row {id})"));
         }
     }
+    for fault in care::verify_archives(&conn)? {
+        report.problem(fault.to_string());
+    }
     let dangling = "SELECT COALESCE(rowid, 0) FROM pragma_foreign_key_check";
     for id in ids(&conn, dangling)? {
         report.problem(format!("a row names another that is not there (row {id})"));
@@ -91,7 +95,7 @@ fn verify_into(path: &Path, report: &mut Verification) -> Result<(), Fault> {
 }
 
 fn check_sums(conn: &Connection, report: &mut Verification) -> Result<(), Fault> {
-    for (what, statement, sum) in ALL_SUMS {
+    for (what, statement, sum) in ALL_SUMS.into_iter().chain(care::SUMS) {
         let found = sums(conn, what, statement, sum)?;
         // Some tables have two sums for each row.
         let counted = report.rows.entry(what).or_default();

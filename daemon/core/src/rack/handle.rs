@@ -95,6 +95,11 @@ impl RackHandle {
         }
     }
 
+    /// Notes that a job was shown to its client as it stands; its end is noted durably some time later.
+    pub fn shown(&self, job: &Job) {
+        self.shared.was_shown(job);
+    }
+
     /// A page of jobs, newest first.
     ///
     /// # Errors

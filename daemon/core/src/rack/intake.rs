@@ -14,12 +14,14 @@ use crate::domain::device::Registration;
 use crate::domain::error::RackError;
 use crate::domain::finding::{ClearOrder, Finding};
 use crate::domain::job::{CancelOrder, Job, JobSelect, SubmitOrder, Submitted};
-use crate::journal::{AcceptJob, CancelJob, Command, Query, ReplyBody, Rows, StoredJob};
+use crate::journal::{
+    AcceptJob, CancelJob, CareFound, CareWork, Command, KeyRecord, KeySelect, Query, ReplyBody, Rows, StoredJob,
+};
 use crate::parts::{Point, TenantKeys, UnixMillis};
 use kassette_receipts::capability;
 use kassette_receipts::hash::{ContentHash, HashKey};
 use kassette_receipts::job::JobState;
-use kassette_receipts::job_key::SubmissionHash;
+use kassette_receipts::job_key::{JobKey, SubmissionHash};
 use kassette_receipts::model::Receipt;
 use kassette_receipts::rules::{self, Violation};
 use kassette_wire::codes::Code;
@@ -38,7 +40,7 @@ const LABEL_VALUE_MAX: usize = 256;
 /// Longest lifetime in the queue.
 const TTL_MAX_MS: u64 = 86_400_000;
 /// Keys are kept for five years; a key made before that is refused, never taken as new (design 4.1, Key).
-const KEY_HORIZON_MS: i64 = 5 * 366 * 86_400_000;
+pub(super) const KEY_HORIZON_MS: i64 = 5 * 366 * 86_400_000;
 /// Without units of a tenant its rules are judged by the day in Moscow.
 const DEFAULT_ZONE_MINUTES: i16 = 180;
 
@@ -127,6 +129,7 @@ async fn submit(shared: &Shared, order: SubmitOrder) -> Result<Submitted, RackEr
             Ok(Submitted { job, existing: false })
         }
         Ok(ReplyBody::KeyKnown { id, job }) => same_content(shared, &order, &keys, id, *job).await,
+        Ok(ReplyBody::KeyArchived(record)) => archived(shared, &order, &keys, *record).await,
         Ok(_) => Err(RackError::new(Code::InternalFault, "the journal stored no job")),
         Err(error) => Err(error.into_error()),
     }
@@ -298,10 +301,48 @@ async fn known(shared: &Shared, order: &SubmitOrder, keys: &TenantKeys) -> Resul
         client: order.client.clone(),
         external_id: order.external_id.clone(),
     };
-    match shared.read(Query::Job(select)).await? {
-        Rows::Job(Some(stored)) => same_content(shared, order, keys, stored.id, stored.job).await.map(Some),
-        _ => Ok(None),
+    match shared.read(Query::Job(select.clone())).await {
+        Ok(Rows::Job(Some(stored))) => same_content(shared, order, keys, stored.id, stored.job).await.map(Some),
+        Ok(_) => Ok(None),
+        Err(error) if is_archive_fault(&error) => {
+            let work = CareWork::Key(KeySelect::Job(select));
+            match shared.read(Query::Care(work)).await? {
+                Rows::Care(CareFound::Key(Some(record))) => archived(shared, order, keys, *record).await.map(Some),
+                _ => Err(error),
+            }
+        }
+        Err(error) => Err(error),
     }
+}
+
+fn is_archive_fault(error: &RackError) -> bool {
+    matches!(error.reason.code, Code::ArchiveMissing | Code::ArchiveDamaged)
+}
+
+/// A known key whose job was archived: the job of the archive, or, where that file is not there, what the index knows.
+async fn archived(
+    shared: &Shared,
+    order: &SubmitOrder,
+    keys: &TenantKeys,
+    record: KeyRecord,
+) -> Result<Submitted, RackError> {
+    let same = record.content_hash.matches(&HashKey::new(keys.content), &order.receipt);
+    if !same.map_err(|error| RackError::new(Code::InternalFault, error))? {
+        return Err(other_content(
+            order,
+            keys,
+            record.key,
+            &record.tenant,
+            record.content_hash,
+        ));
+    }
+    let job = match shared.read(Query::JobById(record.id)).await {
+        Ok(Rows::Job(Some(stored))) => shared.unseal(*stored).await?,
+        Ok(_) => record.into_job(order.receipt.clone()),
+        Err(error) if is_archive_fault(&error) => record.into_job(order.receipt.clone()),
+        Err(error) => return Err(error),
+    };
+    Ok(Submitted { job, existing: true })
 }
 
 /// The same content under a known key is the same job; other content is refused with both hashes.
@@ -324,14 +365,18 @@ async fn same_content(
             existing: true,
         });
     }
-    let text = format!(
-        "key {} belongs to job {} with other content",
-        order.external_id, job.key
-    );
-    Err(RackError::new(Code::KeyConflict, text)
-        .fact("job", format!("tenants/{}/receipts/{}", job.tenant, job.key))
-        .fact("first_content_hash", job.content_hash)
-        .fact("content_hash", ContentHash::of(&key, &order.receipt)))
+    Err(other_content(order, keys, job.key, &job.tenant, job.content_hash))
+}
+
+fn other_content(order: &SubmitOrder, keys: &TenantKeys, first: JobKey, tenant: &Inn, hash: ContentHash) -> RackError {
+    let text = format!("key {} belongs to job {first} with other content", order.external_id);
+    RackError::new(Code::KeyConflict, text)
+        .fact("job", format!("tenants/{tenant}/receipts/{first}"))
+        .fact("first_content_hash", hash)
+        .fact(
+            "content_hash",
+            ContentHash::of(&HashKey::new(keys.content), &order.receipt),
+        )
 }
 
 /// Takes a job back: only while it never had an attempt. It leaves the queue first, so that no unit can take it.

@@ -4,6 +4,7 @@
 //! Must never: exit the process; it ends with `Stopped` or `Reopen`.
 
 mod buyer;
+mod care;
 mod endings;
 mod handle;
 mod intake;
@@ -36,6 +37,9 @@ use tokio::task::JoinSet;
 /// Submissions, cancellations and orders in flight at once; more wait at the surface.
 const INTAKE_MAX: usize = 256;
 
+/// Jobs stay in the journal for a month and some days after they ended.
+pub const ARCHIVE_AFTER_DAYS: u16 = 35;
+
 /// Numbers the configuration may set.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
@@ -43,6 +47,8 @@ pub struct Policy {
     pub driver_timing: DriverTiming,
     /// Most jobs that may wait in the whole rack.
     pub queue_max: usize,
+    /// Days after which a job that has ended may leave the journal for an archive file; 0 = never.
+    pub archive_after_days: u16,
 }
 
 impl Default for Policy {
@@ -50,6 +56,7 @@ impl Default for Policy {
         Self {
             driver_timing: DriverTiming::default(),
             queue_max: 1_000_000,
+            archive_after_days: ARCHIVE_AFTER_DAYS,
         }
     }
 }
@@ -120,6 +127,7 @@ impl Rack {
         tasks.spawn(slots::run(Arc::clone(&shared)));
         tasks.spawn(expire(Arc::clone(&shared)));
         tasks.spawn(prune(Arc::clone(&shared)));
+        tasks.spawn(care::run(Arc::clone(&shared)));
         tasks.spawn(publish_queues(Arc::clone(&shared)));
         Ok(Self {
             shared,
@@ -193,6 +201,11 @@ fn first_snapshot(parts: &Parts, recovered: &Recovered) -> RackSnapshot {
         plan_version: recovered.plan.1,
         clock_synchronised: parts.clock.synchronised(),
         journal: JournalHealth::Writing,
+        archive_faults: recovered
+            .archive_faults
+            .iter()
+            .map(|fault| fault.reason.clone())
+            .collect(),
         stopping: false,
         units: BTreeMap::new(),
         queues: BTreeMap::new(),

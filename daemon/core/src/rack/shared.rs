@@ -13,11 +13,11 @@ use crate::domain::attempt::DeviceFault;
 use crate::domain::device::Registration;
 use crate::domain::error::{RackError, Reason};
 use crate::domain::finding::Finding;
-use crate::domain::job::{Job, JobFilter};
+use crate::domain::job::Job;
 use crate::domain::plan::{CheckedPlan, RackPlan};
 use crate::domain::snapshot::{JournalHealth, RackSnapshot, UnitSnapshot};
 use crate::domain::unit::UnitState;
-use crate::journal::{Command, Commit, OpenIntent, Query, ReadError, ReplyBody, Rows, StoredJob};
+use crate::journal::{CareFound, CareWork, Command, Commit, OpenIntent, Query, ReadError, ReplyBody, Rows, StoredJob};
 use crate::parts::{Event, FaultPoints, Severity, TenantKeys, UnixMillis};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};
@@ -109,6 +109,7 @@ pub struct Shared {
     findings: Mutex<BTreeMap<FnNumber, Vec<Finding>>>,
     /// Grows when a person has settled something that kept a lane closed.
     pub lanes: watch::Sender<u64>,
+    shown: Mutex<BTreeSet<i64>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -143,6 +144,7 @@ impl Shared {
             clock_wanted: Mutex::default(),
             findings: Mutex::default(),
             lanes: watch::Sender::new(0),
+            shown: Mutex::default(),
         }
     }
 
@@ -266,6 +268,7 @@ impl Shared {
         self.parts.reader.read(query).await.map_err(|error| {
             let code = match error {
                 ReadError::Damaged { .. } => Code::JournalDamaged,
+                ReadError::Archive(ref fault) => fault.reason.code,
                 ReadError::Sql(_) | ReadError::Unavailable(_) => Code::JournalStopped,
             };
             RackError::new(code, error)
@@ -277,18 +280,9 @@ impl Shared {
         if let Some(keys) = lock(&self.keys).get(tenant) {
             return Ok(keys.clone());
         }
-        let filter = JobFilter {
-            tenant: Some(tenant.clone()),
-            ..JobFilter::default()
-        };
-        let first = self
-            .read(Query::Jobs {
-                filter,
-                after: None,
-                limit: 1,
-            })
-            .await?;
-        let has_jobs = matches!(first, Rows::Jobs(page) if !page.rows.is_empty());
+        let work = CareWork::HasJobs(tenant.clone());
+        let found = self.read(Query::Care(work)).await?;
+        let has_jobs = matches!(found, Rows::Care(CareFound::HasJobs(true)));
         let keys = self.parts.secrets.tenant_keys(tenant, has_jobs).await;
         let keys = keys.map_err(|error| RackError::new(Code::KeysMissing, error))?;
         lock(&self.keys).insert(tenant.clone(), keys.clone());
@@ -321,6 +315,22 @@ impl Shared {
         };
         job.receipt.buyer = Some(unseal_buyer(&keys, &job.tenant, &sealed).ok_or_else(unreadable)?);
         Ok(job)
+    }
+
+    /// Jobs whose ends were shown to their clients and are not noted yet.
+    pub fn shown(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+        lock(&self.shown)
+    }
+
+    /// Publishes what is wrong with archive files.
+    pub fn archives_are(&self, faults: Vec<Reason>) {
+        self.snapshot.send_if_modified(|snapshot| {
+            let changed = snapshot.archive_faults != faults;
+            if changed {
+                Arc::make_mut(snapshot).archive_faults.clone_from(&faults);
+            }
+            changed
+        });
     }
 
     /// A stored job's place in the queue.

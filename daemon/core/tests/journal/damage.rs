@@ -60,12 +60,16 @@ fn a_journal_that_was_only_worked_with_is_good() {
     assert!(report.is_good(), "{report:?}");
     let rows = [
         ("FN", 1),
+        ("archive", 0),
         ("attempt", 3),
+        ("digest", 0),
         ("document", 2),
         ("document as read", 0),
         ("finding", 0),
         ("foreign document", 0),
+        ("gap", 0),
         ("job", 4),
+        ("key", 0),
         ("order", 1),
         ("resolution", 1),
     ];

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "the tests look at the file and damage it")]
 
 mod accept;
+mod archives;
 mod attempts;
 mod damage;
 mod kill;

@@ -64,6 +64,12 @@ pub const KEYS: &[KeySpec] = &[
         "New jobs are refused while less of the journal's disk is free, in percent; 0 = never.",
     ),
     key(
+        "journal.archive_after_days",
+        "a number from 0 to 3660",
+        "35",
+        "Days after which jobs that have ended leave the journal for an archive file beside it; 0 = never.",
+    ),
+    key(
         "journal.commit_queue",
         "a number from 16 to 65536",
         "4096",

@@ -35,6 +35,8 @@ pub struct Config {
     pub journal_reserve_bytes: u64,
     /// New jobs are refused while less than this percentage of the journal's disk is free; 0 = never.
     pub journal_free_percent: u8,
+    /// Days after which a job that has ended may leave the journal for an archive file; 0 = never.
+    pub archive_after_days: u16,
     /// Most commits that wait.
     pub commit_queue: usize,
     /// Read-only connections to the journal.

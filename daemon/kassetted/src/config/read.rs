@@ -185,6 +185,7 @@ impl Reader {
         let log = self.log();
         let journal_reserve_bytes = self.size("journal.reserve", 64 * MIB, 0..=1024 * MIB);
         let journal_free_percent = u8::try_from(self.number("journal.free_percent", 10, 0..=90)).ok()?;
+        let archive_after_days = u16::try_from(self.number("journal.archive_after_days", 35, 0..=3660)).ok()?;
         let commit_queue = usize::try_from(self.number("journal.commit_queue", 4096, 16..=65_536)).ok()?;
         let readers = usize::try_from(self.number("journal.readers", 3, 1..=16)).ok()?;
         let queue_max_total = usize::try_from(self.number("limits.queue_max_total", 1_000_000, 1..=10_000_000)).ok()?;
@@ -199,6 +200,7 @@ impl Reader {
             state_dir: state_dir?,
             journal_reserve_bytes,
             journal_free_percent,
+            archive_after_days,
             commit_queue,
             readers,
             api: api?,

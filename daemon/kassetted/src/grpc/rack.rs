@@ -253,6 +253,7 @@ fn reasons(snapshot: &RackSnapshot) -> Vec<v1::Reason> {
         JournalHealth::Full => all.push(reason(&Reason::new(Code::JournalFull, ""))),
         JournalHealth::ReadOnly(why) => all.push(reason(why)),
     }
+    all.extend(snapshot.archive_faults.iter().map(reason));
     if snapshot.stopping {
         all.push(reason(&Reason::new(Code::DaemonStopping, "")));
     }

@@ -26,12 +26,14 @@ CREATE UNIQUE INDEX keys_by_document ON keys (fn, fd) WHERE fd IS NOT NULL;
 CREATE UNIQUE INDEX keys_by_replaced ON keys (replaces) WHERE replaces IS NOT NULL;
 CREATE INDEX keys_by_age ON keys (accepted_at);
 -- Whoever writes here, a known key is never new; nor is one of which that can no longer be told, because rows older than
--- the fact 'keys_floor' (milliseconds) were dropped from the index.
-CREATE TRIGGER known_keys_are_never_new BEFORE INSERT ON jobs
-    WHEN EXISTS (SELECT 1 FROM keys k WHERE k.tenant = NEW.tenant AND k.client = NEW.client
-        AND k.external_id = NEW.external_id)
-    OR EXISTS (SELECT 1 FROM meta m WHERE m.name = 'keys_floor'
-        AND COALESCE(NEW.key_time, -1) < CAST(m.value AS INTEGER))
+-- the fact 'keys_floor' (milliseconds) were dropped from the index; and a job is stood in for once. Every program notes a
+-- job it accepts here in the same transaction; a trigger on `jobs` itself would make SQLite read whole tables for each.
+CREATE TRIGGER known_keys_are_never_new BEFORE INSERT ON events
+    WHEN NEW.kind = 'accepted' AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = NEW.job AND (
+        EXISTS (SELECT 1 FROM keys k WHERE k.tenant = j.tenant AND k.client = j.client AND k.external_id = j.external_id)
+        OR EXISTS (SELECT 1 FROM keys k WHERE k.replaces = j.replaces)
+        OR EXISTS (SELECT 1 FROM meta m WHERE m.name = 'keys_floor'
+            AND COALESCE(j.key_time, -1) < CAST(m.value AS INTEGER))))
     BEGIN SELECT RAISE(ABORT, 'this key belongs to an archived job'); END;
 
 -- Where the chain of a lane leads into an archive: the attempt here, the one before it there, and the checksum that the
@@ -41,7 +43,7 @@ CREATE TABLE lane_gaps (intent INTEGER PRIMARY KEY REFERENCES intents, previous 
 CREATE INDEX intents_by_previous ON intents (previous) WHERE previous IS NOT NULL;
 
 -- What stays of a buyer that was dropped: JSON, [[tag, "hex digest"], …] as `kassette_receipts::digest` makes them.
-CREATE TABLE contact_digests (job INTEGER PRIMARY KEY REFERENCES jobs, dropped_at INTEGER NOT NULL,
+CREATE TABLE contact_digests (job INTEGER PRIMARY KEY, dropped_at INTEGER NOT NULL,
     digests TEXT NOT NULL, sum BLOB NOT NULL) STRICT;
 -- Buyers of archived jobs that are still kept, because nobody was shown the result and their retention is not over.
 CREATE TABLE archived_contacts (job INTEGER PRIMARY KEY REFERENCES keys, nonce BLOB NOT NULL, sealed BLOB NOT NULL)

@@ -42,6 +42,9 @@ pub(super) async fn get(
     } else {
         until_final(surface, job, begun + wait).await
     };
+    if job.client == caller.name() {
+        surface.rack().shown(&job);
+    }
     Ok(v1::GetReceiptResponse {
         receipt_job: Some(surface.show(&grants, job)),
     })

@@ -61,6 +61,7 @@ pub(super) struct Stored {
 impl Stored {
     /// The answer.
     pub(super) fn shown(self, surface: &Surface) -> v1::SubmitReceiptResponse {
+        surface.rack().shown(&self.submitted.job);
         let mut shown = surface.show(&self.grants, self.submitted.job);
         shown.filled = self.filled;
         v1::SubmitReceiptResponse {

@@ -71,6 +71,9 @@ impl Watched for Jobs {
         let (events, upto) = read.await.map_err(refusal)?;
         let shown = events.into_iter().map(|event| {
             let wanted = self.scope.tenants.contains(&event.job.tenant) && self.wanted.fits(&event.job);
+            if wanted && event.job.client == self.caller.name() {
+                self.surface.rack().shown(&event.job);
+            }
             let job = wanted.then(|| Event::ReceiptJob(self.surface.show(&grants, event.job)));
             (event.sequence, job)
         });

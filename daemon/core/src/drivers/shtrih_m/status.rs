@@ -10,8 +10,8 @@ use crate::drivers::DriverError;
 use crate::exchange::Care;
 use crate::mutants::Mutant;
 use kassette_wire::shtrih::{
-    CommandCode, FnDocumentKind, FnPhase as WirePhase, FnStatus, FullState, Mode, Request, ShortState, Submode,
-    YmdDate, fn_number,
+    CommandCode, ErrorCode, FnDocumentKind, FnPhase as WirePhase, FnStatus, FullState, Mode, Request, ShortState,
+    Submode, YmdDate, fn_number,
 };
 use kassette_wire::value::LocalTime;
 
@@ -134,7 +134,12 @@ impl ShtrihM {
             .talk
             .ask(&Request::OfdStatus(password), Care::Read, |a| pick!(a, OfdStatus))
             .await;
-        let ofd = known(ofd)?;
+        // One source lets FF39 through in mode 4 alone (`shtrih-m` 2, CONFLICT): what it says is then not known until the
+        // shift is closed, and the register works all the same.
+        let ofd = match ofd {
+            Err(failed) if failed.error_code() == Some(ErrorCode::WRONG_MODE) => None,
+            answer => known(answer)?,
+        };
         Ok(FnResource {
             documents_left: known(left)?.map(|left| left.documents),
             expires: known(expiry)?.and_then(|expiry| day(expiry.date)),

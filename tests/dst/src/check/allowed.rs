@@ -1,0 +1,79 @@
+//! Which promises hold under which trouble: the one place that says so.
+//!
+//! Owns: what a story may leave behind, by what troubled it.
+//! Must never: excuse a second document, a lost result, or a unit that does not say why.
+
+/// What a story is allowed to leave behind. Everything that is not named here holds whatever happens.
+///
+/// | trouble | what may stay | what holds all the same |
+/// | --- | --- | --- |
+/// | anything that ends: lost and false answers, power, cables, deaths, a full disk, clocks, an FN that fails for a while or is away for a while | nothing | every job ends, every unit comes back (L1) |
+/// | an FN that is full or has expired | its unit is out of service and says why; jobs that only it could take wait or run out of time | its doubts are settled: it can be read |
+/// | an FN that never comes back | that, and its doubt waits for a person | nobody resends what is in doubt there |
+/// | documents of another program | that, and its documents are explained by nobody | ours are made once; theirs are never taken for ours |
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// Doubts that only a person can settle; their unit must be quarantined.
+    pub manual: bool,
+    /// Jobs that wait because no unit is left.
+    pub waiting: bool,
+    /// Documents that another program made.
+    pub foreign: bool,
+    /// Registers that need not come back, by their place: bit 0 is the first.
+    pub away: u32,
+}
+
+impl Allowed {
+    /// Nothing but what always is.
+    pub const NOTHING: Self = Self {
+        manual: false,
+        waiting: false,
+        foreign: false,
+        away: 0,
+    };
+
+    /// The FN of this register takes no more documents.
+    #[must_use]
+    pub const fn worn_out(at: usize) -> Self {
+        Self {
+            waiting: true,
+            away: 1 << at,
+            ..Self::NOTHING
+        }
+    }
+
+    /// The FN of this register is gone for good.
+    #[must_use]
+    pub const fn taken_away(at: usize) -> Self {
+        Self {
+            manual: true,
+            ..Self::worn_out(at)
+        }
+    }
+
+    /// Another program works with this register.
+    #[must_use]
+    pub const fn shared(at: usize) -> Self {
+        Self {
+            foreign: true,
+            ..Self::taken_away(at)
+        }
+    }
+
+    /// What either allows.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            manual: self.manual || other.manual,
+            waiting: self.waiting || other.waiting,
+            foreign: self.foreign || other.foreign,
+            away: self.away | other.away,
+        }
+    }
+
+    /// Whether a register must be at work when the story has come to rest.
+    #[must_use]
+    pub const fn needs(self, at: usize) -> bool {
+        self.away >> at & 1 == 0
+    }
+}

@@ -106,6 +106,8 @@ pub struct Snapshot {
     pub clock_skew_seconds: i64,
     /// Whether the device has power.
     pub powered: bool,
+    /// Whether it reads its input and does not react.
+    pub hangs: bool,
     /// Faults that are armed and have not happened yet.
     pub armed_faults: usize,
     /// Faults that happened since the start, by [`FaultKind::name`](crate::faults::FaultKind::name).

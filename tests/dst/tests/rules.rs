@@ -24,14 +24,13 @@ use tokio::time::{Instant, advance};
 
 const HOUR_MS: i64 = 3_600_000;
 const WAITING: Allowed = Allowed {
-    manual: false,
     waiting: true,
-    foreign: false,
+    ..Allowed::NOTHING
 };
 const FOREIGN: Allowed = Allowed {
-    manual: false,
     waiting: true,
     foreign: true,
+    ..Allowed::NOTHING
 };
 
 fn completed(jobs: &[Job]) -> bool {

@@ -145,6 +145,12 @@ impl MemoryBench {
         }
     }
 
+    /// The serials of all devices.
+    #[must_use]
+    pub fn serials(&self) -> Vec<String> {
+        self.bench().seats.keys().cloned().collect()
+    }
+
     /// The ports that are there: generation by name. A port that goes and comes back has a new generation.
     #[must_use]
     pub fn ports(&self) -> BTreeMap<String, u64> {

@@ -470,6 +470,7 @@ impl Machine for Register {
             last_command: self.counts.last_command.clone(),
             clock_skew_seconds: device.clock.skew_ms() / 1000,
             powered: self.powered(),
+            hangs: self.hang != Hang::No,
             armed_faults: self.faults.len(),
             happened: self.faults.happened(),
         }

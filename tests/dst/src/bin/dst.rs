@@ -5,6 +5,7 @@
 
 use clap::Parser;
 use kassette_dst::figures::Figures;
+use kassette_dst::nth;
 use kassette_dst::run::{Run, Until, tell_all};
 use kassette_dst::story::{Failure, Options};
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
   cargo dst --seeds 20000         as many as a release is held to
   cargo dst --minutes 5 --seed 1  five minutes, from seed 1 on
   cargo dst --seed 17 --seeds 1   one seed again
+  cargo dst --nth                 every effect of each kind of document fails once, in every way
 
 The last line is JSON. Exit codes: 0 no failure, 1 a promise was broken, 64 usage."
 )]
@@ -35,6 +37,9 @@ struct Arguments {
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Fails the first effect of each scenario, then the second, and so on, instead of telling seeds.
+    #[arg(long, conflicts_with_all = ["seeds", "minutes", "seed"])]
+    nth: bool,
     /// Worker threads; as many as there are cores when absent.
     #[arg(long)]
     jobs: Option<usize>,
@@ -51,6 +56,9 @@ fn main() -> ExitCode {
     // A story that breaks is told by its result.
     std::panic::set_hook(Box::new(|_| {}));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if arguments.nth {
+        return nth_failure(arguments.jobs.unwrap_or(cores));
+    }
     let run = Run {
         first: arguments.seed,
         until: arguments.minutes.map_or(Until::Seeds(arguments.seeds), |minutes| {
@@ -62,6 +70,21 @@ fn main() -> ExitCode {
     };
     let failures = tell(&run);
     ExitCode::from(u8::from(failures > 0))
+}
+
+/// Tells the table of the n-th failure.
+fn nth_failure(threads: usize) -> ExitCode {
+    let (mut effects, mut failures) = (0, 0);
+    let _ = std::panic::take_hook();
+    let held = nth::all(threads, |(scenario, v2, name, tried)| {
+        let link = if v2 { "v2" } else { "v1" };
+        effects += tried.unwrap_or(0);
+        failures += u64::from(tried.is_none());
+        let tried = tried.map_or_else(|| "FAILED".to_owned(), |tried| tried.to_string());
+        println!("{:<10} {link}  {name:<34} {tried:>6}", format!("{scenario:?}"));
+    });
+    println!("{{\"effects\":{effects},\"failures\":{failures}}}");
+    ExitCode::from(u8::from(!held))
 }
 
 /// Tells a run, and how it goes; how many seeds failed.

@@ -45,7 +45,8 @@ pub(super) fn one_document_of_each_key(seen: &Seen, wrong: &mut Vec<String>) {
     let mut found = BTreeSet::new();
     for (number, record) in receipts(seen) {
         let key = tags(record).text(Tag::RECEIPT_ATTRIBUTE).unwrap_or_default();
-        if !seen.jobs.keys().any(|job| job.as_str() == key) {
+        let ours = seen.jobs.keys().any(|job| job.as_str() == key);
+        if !ours && !seen.shared.contains(number) {
             wrong.push(format!(
                 "K2: document {} of {number} has key \"{key}\" of no job",
                 record.fd
@@ -145,6 +146,7 @@ pub(super) fn every_document_is_explained(seen: &Seen, allowed: Allowed, wrong: 
                 Some(1) => {}
                 Some(times) => wrong.push(format!("document {} of {number} is listed {times} times", record.fd)),
                 None if doubted(number) => {}
+                None if seen.shared.contains(number) => {}
                 None if allowed.foreign && !matches!(record.kind, RECEIPT | CORRECTION) => {}
                 None => wrong.push(format!(
                     "I11: document {} (kind {}) of {number} is explained by nothing",

@@ -3,11 +3,13 @@
 //! Owns: the list of what is checked when a story has come to rest.
 //! Must never: read the core's memory, or forgive.
 
+mod allowed;
 mod jobs;
 mod ledgers;
 mod shown;
 mod witness;
 
+pub use allowed::Allowed;
 pub use shown::Shown;
 pub use witness::{Tally, Witness};
 
@@ -21,7 +23,7 @@ use ledgers::{
     every_document_is_explained, jobs_and_ledgers_agree, one_document_of_each_key, shifts_are_young, times_are_true,
 };
 use shown::results_never_changed;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a check of a story reads.
 pub struct Seen {
@@ -31,19 +33,10 @@ pub struct Seen {
     pub documents: Vec<DocumentRow>,
     /// Every document of every FN.
     pub ledgers: BTreeMap<String, Vec<Record>>,
+    /// FNs on which another program made documents.
+    pub shared: BTreeSet<String>,
     /// Units.
     pub units: BTreeMap<String, UnitSnapshot>,
-}
-
-/// What a story is allowed to leave behind.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Allowed {
-    /// Doubts that only a person can settle; their unit must be quarantined.
-    pub manual: bool,
-    /// Jobs that wait because no unit is left.
-    pub waiting: bool,
-    /// Reports of a shift that another program made.
-    pub foreign: bool,
 }
 
 /// Checks everything that holds when a story has come to rest.
@@ -104,6 +97,7 @@ async fn read(play: &Play) -> Seen {
         jobs: jobs.rows.into_iter().map(|job| (job.key, job)).collect(),
         documents: documents.rows,
         ledgers: play.world.ledgers(),
+        shared: play.world.shared_fns(),
         units: play.snapshot().units,
     }
 }

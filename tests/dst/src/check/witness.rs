@@ -95,6 +95,12 @@ impl Witness {
         self.foreign.insert(fn_number.to_owned());
     }
 
+    /// FNs on which another program may have made documents.
+    #[must_use]
+    pub fn shared_fns(&self) -> BTreeSet<String> {
+        self.foreign.clone()
+    }
+
     /// A start found these doubts: each was a durable intent before.
     pub fn starts(&mut self, recovered: &Recovered) {
         for doubt in &recovered.doubts {
@@ -395,9 +401,12 @@ impl Witness {
             "document {} (kind {}) of {number}, key \"{key}\"",
             record.fd, record.kind
         );
-        let intent = self.unresolved.get(number).and_then(|id| self.intents.get_mut(id));
+        let ours = self.jobs.values().any(|job| job.key == key);
+        // Whoever else works with this FN does not ask what is open on it.
+        let theirs = self.foreign.contains(number) && !ours && !key.is_empty();
+        let unresolved = self.unresolved.get(number).filter(|_| !theirs);
+        let intent = unresolved.and_then(|id| self.intents.get_mut(id));
         let Some(intent) = intent.filter(|intent| is_of(record.kind, intent.begin.kind)) else {
-            let ours = self.jobs.values().any(|job| job.key == key);
             if ours || !self.foreign.contains(number) {
                 self.wrong
                     .push(format!("I7, K2: {what}: no durable intent asks for it"));

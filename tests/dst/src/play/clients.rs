@@ -18,6 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Numbers from here on are receipts of a return.
+pub const RETURNS: u32 = 1_000_000;
+
 /// A receipt of so many roubles and a kopeck, to a buyer of its own.
 ///
 /// # Panics
@@ -26,7 +29,7 @@ use tokio::time::Instant;
 pub fn receipt(number: u32) -> Receipt {
     let sum = Kopecks::new(u64::from(number) * 100 + 1).expect("a small sum");
     let text = serde_json::json!({
-        "sign": 1, "tax_system": 1, "items": [], "total": sum.get(),
+        "sign": if number < RETURNS { 1 } else { 2 }, "tax_system": 1, "items": [], "total": sum.get(),
         "payments": Payments { electronic: sum, ..Payments::default() },
         "buyer": {"contact": format!("buyer{number}@example.com")},
     });

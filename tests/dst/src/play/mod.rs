@@ -6,11 +6,11 @@
 mod clients;
 mod setting;
 
+pub use clients::{RETURNS, order, order_of, receipt, tenant};
 pub(crate) use clients::{at_rest, passes};
-pub use clients::{order, order_of, receipt, tenant};
 pub use setting::{Setting, TENANTS};
 
-use crate::check::Shown;
+use crate::check::{Allowed, Shown};
 use crate::world::World;
 use clients::{stand, submit, watch};
 use kassette_core::domain::job::Job;
@@ -62,6 +62,8 @@ pub struct Play {
     pub plan: RackPlan,
     /// Everything that callers were shown.
     pub shown: Arc<Shown>,
+    /// What the story may leave behind, by what has troubled it so far.
+    pub allowed: Allowed,
     /// Lives of the process so far.
     pub lives: u32,
     /// Ends of the process that nobody asked for.
@@ -91,6 +93,7 @@ impl Play {
             plan: plan_of(setting, &file),
             carrier: tokio::spawn(async move { carried.run().await }),
             shown: Arc::default(),
+            allowed: Allowed::NOTHING,
             lives: 0,
             crashes: 0,
             rack: None,
@@ -329,8 +332,8 @@ impl Play {
     /// When the port is not free: a mistake of the test.
     pub async fn stranger(&self, at: usize, request: &Request) {
         let bench = self.world.bench();
-        let name = self.serial(at);
-        let mut port = bench.open(name, bench.ports()[name]).expect("the port is free");
+        let name = bench.observe(self.serial(at)).expect("the register is there").name;
+        let mut port = bench.open(&name, bench.ports()[&name]).expect("the port is free");
         let payload = request.encode().expect("the request has bytes");
         // ENQ first, and an ACK for the answer that is then there: a register that keeps one would not listen.
         for bytes in [

@@ -23,6 +23,8 @@ pub struct Setting {
     pub link: &'static str,
     /// Registers that have numbered frames.
     pub v2: bool,
+    /// Readings of the reference that the registers have, as switches of the rack file.
+    pub switches: Vec<&'static str>,
     /// More lines for every register of the rack file.
     pub extra: String,
     /// First letters of FN numbers.
@@ -45,6 +47,7 @@ impl Setting {
             timing: "\"realistic\"",
             link: "pty",
             v2: false,
+            switches: Vec::new(),
             extra: String::new(),
             fn_prefix: "9999",
             ttl_s: 86_400,
@@ -72,7 +75,12 @@ impl Setting {
     }
 
     pub(super) fn file(&self) -> RackFile {
-        let switches = if self.v2 { "\nswitches = { link_v2 = true }" } else { "" };
+        let v2 = self.v2.then_some("link_v2 = true");
+        let switches: Vec<&str> = self.switches.iter().copied().chain(v2).collect();
+        let switches = match switches.is_empty() {
+            true => String::new(),
+            false => format!("\nswitches = {{ {} }}", switches.join(", ")),
+        };
         let wish = Generated {
             registers: self.registers,
             tenants: self.tenants().map(str::to_owned).collect(),

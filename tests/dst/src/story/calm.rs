@@ -8,6 +8,7 @@ use super::stage::Stage;
 use crate::draw::Draw;
 use crate::play::Play;
 use crate::weather;
+use kassette_core::domain::snapshot::UnitSnapshot;
 use kassette_core::domain::unit::UnitState;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -52,8 +53,16 @@ fn there(play: &Play) -> bool {
     let seen = (0..count).filter_map(|at| play.world.bench().observe(play.serial(at)));
     let all = seen.filter(|seen| seen.plugged && seen.device.powered).count() == count;
     let units = play.snapshot().units;
-    let known = units
-        .values()
-        .filter(|unit| unit.register.is_some() && unit.state == UnitState::Active);
-    all && known.count() == count
+    let works = |at: usize| {
+        let of_it = |unit: &&UnitSnapshot| {
+            unit.register
+                .as_ref()
+                .is_some_and(|id| id.serial.as_str() == play.serial(at))
+        };
+        units
+            .values()
+            .find(of_it)
+            .is_some_and(|unit| unit.state == UnitState::Active)
+    };
+    all && (0..count).filter(|at| play.allowed.needs(*at)).all(works)
 }

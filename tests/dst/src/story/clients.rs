@@ -8,6 +8,7 @@ use crate::draw::Draw;
 use crate::play::{Play, TENANTS, at_rest, order_of, passes};
 use kassette_core::domain::job::{CancelOrder, Job, Priority, SubmitOrder};
 use kassette_core::rack::RackHandle;
+use kassette_receipts::job::JobState;
 use kassette_receipts::job_key::JobKey;
 use kassette_wire::codes::Code;
 use kassette_wire::value::Inn;
@@ -171,7 +172,7 @@ async fn cancel(handle: &RackHandle, wish: &Wish, key: JobKey, shown: &crate::ch
 pub(super) async fn wait(play: &mut Play, wishes: &[Wish], until: Instant) -> Vec<String> {
     loop {
         play.start().await;
-        let (handle, shown) = (play.handle(), Arc::clone(&play.shown));
+        let (handle, shown, allowed) = (play.handle(), Arc::clone(&play.shown), play.allowed);
         let wanted: Vec<Wish> = wishes
             .iter()
             .filter(|wish| shown.has(&wish.order().external_id))
@@ -190,7 +191,8 @@ pub(super) async fn wait(play: &mut Play, wishes: &[Wish], until: Instant) -> Ve
                     continue;
                 };
                 shown.looked_at(&job);
-                if !job.state.is_final() && job.needs_person.is_none() {
+                let may_wait = allowed.waiting && job.state == JobState::Accepted;
+                if !job.state.is_final() && job.needs_person.is_none() && !may_wait {
                     left.push(format!("job {} is {}: {:?}", job.key, job.state, job.reason));
                 }
             }

@@ -8,7 +8,7 @@ mod clients;
 mod rounds;
 mod stage;
 
-use crate::check::{self, Allowed};
+use crate::check;
 use crate::figures::Figures;
 use crate::play::{Play, simulate};
 use stage::Stage;
@@ -139,7 +139,8 @@ async fn tell(seed: u64, options: &Options, told: &Told) -> Figures {
         Mode::Safety => check::safety(&mut play).await,
         Mode::Liveness => {
             calm::come(seed, &stage, &mut play, last_job).await;
-            check::all(&mut play, Allowed::default()).await;
+            let allowed = play.allowed;
+            check::all(&mut play, allowed).await;
         }
     }
     figures(&play)

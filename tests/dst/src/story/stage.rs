@@ -6,6 +6,7 @@
 use super::Mode;
 use crate::draw::Draw;
 use crate::play::Setting;
+use crate::weather::models;
 
 /// What stands when a story begins.
 #[derive(Debug, Clone)]
@@ -34,6 +35,7 @@ impl Stage {
         setting.of_1_05 = draw.index(usize::try_from(registers).unwrap_or(0) + 1);
         setting.tenants = if draw.chance(35) { 2 } else { 1 };
         setting.ttl_s = draw.of_all(&[600, 3_600, 86_400]);
+        setting.switches = models::switches(&mut draw);
         Self {
             mode: mode.unwrap_or(by_seed),
             setting,

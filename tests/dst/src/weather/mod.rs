@@ -3,19 +3,27 @@
 //! Owns: the list of troubles, and what each does to the world.
 //! Must never: decide when, how often or for how long; that is the story's.
 
+mod lasting;
+pub mod models;
 mod registers;
+mod several;
+mod strangers;
 
+use crate::check::Allowed;
 use crate::draw::Draw;
 use crate::play::Play;
 use crate::world::{FrameSide, JournalFault};
 use kassette_core::parts::Point;
 use kassette_hw_sim::faults::{FaultKind, Trigger};
+pub use lasting::Lasting;
+pub use several::Several;
 use std::collections::BTreeSet;
+pub use strangers::Stranger;
 
 /// One trouble.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
-    /// A register, its cable, its power or its FN does something, now or at a later command.
+    /// One answer, command, cable or power of a register, at a later command.
     Register {
         /// Which, from 0.
         at: usize,
@@ -24,6 +32,19 @@ pub enum Trouble {
         /// When.
         trigger: Trigger,
     },
+    /// Something that stays with a register until it is lifted, from the n-th command of the rack on.
+    Lasting {
+        /// Which, from 0.
+        at: usize,
+        /// What.
+        what: Lasting,
+        /// From which command on.
+        nth: u64,
+    },
+    /// Several registers at once, at the n-th command of the rack.
+    Several(Several, u64),
+    /// The process is down, and another program uses a register.
+    Stranger(usize, Stranger),
     /// The process dies at the n-th reach of a point.
     DeathAtPoint(Point, u32),
     /// The process dies at the n-th command, before or after the register has it.
@@ -32,24 +53,41 @@ pub enum Trouble {
     Journal(u64, JournalFault),
     /// The host's clock jumps, milliseconds.
     HostClock(i64),
+    /// Virtual time leaps, hours: shifts grow old.
+    Leap(u64),
 }
+
+const OWN_NAMES: [&str; 7] = [
+    "death-at-point",
+    "death-at-exchange",
+    "journal-full",
+    "journal-stopped-kept",
+    "journal-stopped-lost",
+    "host-clock",
+    "leap",
+];
 
 impl Trouble {
     /// Draws one for a rack of so many registers.
     #[must_use]
     pub fn draw(draw: &mut Draw, registers: usize) -> Self {
-        match draw.below(20) {
-            0..=12 => Self::Register {
+        let nth = draw.between(1, 60);
+        match draw.below(40) {
+            0..=19 => Self::Register {
                 at: draw.index(registers),
                 kind: registers::kind(draw),
                 trigger: registers::trigger(draw),
             },
-            13..=15 => Self::death(draw),
-            16 | 17 => {
+            20..=25 => Self::lasting(draw, registers, nth),
+            26..=28 => Self::Several(Several::draw(draw, registers), nth),
+            29 => Self::Stranger(last(registers), Stranger::draw(draw, registers)),
+            30..=32 => Self::death(draw),
+            33 | 34 => {
                 let fault = draw.of_all(&[JournalFault::Full, JournalFault::StoppedKept, JournalFault::StoppedLost]);
                 Self::Journal(draw.between(1, 40), fault)
             }
-            _ => Self::HostClock(draw.of_all(&[-3_600_000, 3_600_000, 120_000, -120_000])),
+            35 | 36 => Self::Leap(draw.between(1, 30)),
+            _ => Self::HostClock(draw.of_all(&[-3_600_000, 3_600_000, 86_400_000, 120_000, -120_000])),
         }
     }
 
@@ -64,60 +102,105 @@ impl Trouble {
         Self::DeathAtPoint(draw.of_all(Point::ALL), nth)
     }
 
-    /// The name of its kind: what coverage is counted by.
+    /// What may keep a register away for good only befalls the last one, and only where others of its taxpayer are left.
+    fn lasting(draw: &mut Draw, registers: usize, nth: u64) -> Self {
+        let what = Lasting::draw(draw);
+        let at = draw.index(registers);
+        let for_good = what.allows(at) != Allowed::NOTHING;
+        let (what, at) = match for_good {
+            false => (what, at),
+            true if registers > 2 => (what, last(registers)),
+            true => (Lasting::OtherFn { returns: true }, at),
+        };
+        Self::Lasting { at, what, nth }
+    }
+
+    /// The name of its kind.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
-            Self::Register { kind, .. } => registers::name(kind),
+            Self::Register { kind, .. } => kind.name(),
+            Self::Lasting { what, .. } => what.name(),
+            Self::Several(what, _) => what.name(),
+            Self::Stranger(_, what) => what.name(),
             Self::DeathAtPoint(..) => "death-at-point",
             Self::DeathAtExchange(..) => "death-at-exchange",
-            Self::Journal(_, JournalFault::Full) => "journal-full",
-            Self::Journal(_, JournalFault::StoppedKept) => "journal-stopped-kept",
-            Self::Journal(_, JournalFault::StoppedLost) => "journal-stopped-lost",
+            Self::Journal(_, fault) => fault.name(),
             Self::HostClock(_) => "host-clock",
+            Self::Leap(_) => "leap",
         }
     }
 
-    /// The names of all kinds that stories draw.
+    /// The names of all effects that stories draw: what coverage is counted by.
     #[must_use]
     pub fn names() -> BTreeSet<&'static str> {
-        let own = [
-            "death-at-point",
-            "death-at-exchange",
-            "journal-full",
-            "journal-stopped-kept",
-            "journal-stopped-lost",
-            "host-clock",
+        let lists = [
+            &OWN_NAMES[..],
+            registers::NAMES,
+            lasting::NAMES,
+            several::NAMES,
+            strangers::NAMES,
         ];
-        own.into_iter().chain(registers::NAMES.iter().copied()).collect()
+        lists.into_iter().flatten().copied().collect()
+    }
+
+    /// What a story may leave behind once it has struck.
+    #[must_use]
+    pub const fn allows(&self) -> Allowed {
+        match self {
+            Self::Lasting { at, what, .. } => what.allows(*at),
+            Self::Stranger(at, what) => what.allows(*at),
+            _ => Allowed::NOTHING,
+        }
     }
 
     /// Lets it strike.
     pub async fn strike(&self, play: &mut Play) {
         play.world.struck(self.name(), self);
+        play.allowed = play.allowed.or(self.allows());
         match self {
             Self::Register { at, kind, trigger } => play.fault(*at, kind.clone(), trigger.clone()),
+            Self::Lasting { at, what, nth } => what.strike(play, *at, *nth),
+            Self::Several(what, nth) => what.strike(play, *nth),
+            Self::Stranger(at, what) => what.strike(play, *at).await,
             Self::DeathAtPoint(point, nth) => play.world.kill_at(*point, *nth),
             Self::DeathAtExchange(nth, side) => play.world.kill_at_exchange(*nth, *side),
             Self::Journal(nth, fault) => play.world.fail_commit(*nth, *fault),
-            Self::HostClock(millis) => play.world.move_host_clock(*millis),
+            Self::HostClock(millis) => {
+                play.world.move_host_clock(*millis);
+                play.world.took_effect(self.name());
+            }
+            Self::Leap(hours) => {
+                tokio::time::advance(std::time::Duration::from_secs(3600 * hours)).await;
+                play.world.took_effect(self.name());
+            }
         }
     }
 
     /// Ends it, as far as it does not end by itself.
     pub async fn lift(&self, draw: &mut Draw, play: &mut Play) {
+        play.world.nothing_later();
         match self {
             Self::Register { at, .. } => registers::mend(draw, play, *at),
+            Self::Lasting { at, what, .. } => what.lift(play, *at),
+            Self::Several(..) => registers::mend_all(draw, play),
             Self::HostClock(millis) => play.world.move_host_clock(-millis),
-            Self::DeathAtPoint(..) | Self::DeathAtExchange(..) | Self::Journal(..) => {}
+            Self::Stranger(..)
+            | Self::Leap(_)
+            | Self::DeathAtPoint(..)
+            | Self::DeathAtExchange(..)
+            | Self::Journal(..) => {}
         }
     }
+}
+
+const fn last(registers: usize) -> usize {
+    registers.saturating_sub(1)
 }
 
 /// Ends everything that still waits to strike the process, and brings every register back.
 pub async fn lift_all(draw: &mut Draw, play: &mut Play) {
     play.world.spare_the_process();
-    for at in 0..play.file.registers.len() {
-        registers::mend(draw, play, at);
-    }
+    play.world.nothing_later();
+    registers::mend_all(draw, play);
 }

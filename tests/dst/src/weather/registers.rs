@@ -1,45 +1,41 @@
 //! Troubles of one register: its answers, its cable, its power.
 //!
 //! Owns: what is drawn of the simulator's faults, and how each is mended.
-//! Must never: leave a register without cable or power once it is mended.
+//! Must never: leave a register without cable once it is mended, or give one name to two.
 
 use crate::draw::Draw;
 use crate::play::Play;
 use kassette_hw_sim::faults::{FaultKind, Trigger, When};
 
-/// Commands that a fault waits for: reads before a receipt, each command of a receipt, the state, shifts and reads back.
+/// Commands that a fault waits for: those of a receipt, most often its closing, the state, shifts and reads back.
 const COMMANDS: &[&str] = &[
-    "8D", "FF46", "FF4D", "FF0C", "FF45", "FF45", "FF45", "FF0B", "FF01", "11", "FF3A", "FF3B", "10",
+    "8D", "FF46", "FF46", "FF4D", "FF0C", "FF45", "FF45", "FF45", "FF45", "FF0B", "FF43", "FF01", "11", "FF3A", "FF3B",
+    "10", "88", "FF40", "1F", "FC", "FF02", "FF0A", "21", "22", "23", "1E",
 ];
-/// Codes after which a register goes on by itself; those that isolate a unit have tests of their own.
+/// Codes after which a register goes on by itself; any other code is drawn as often as all of these.
 const CODES: &[u8] = &[0x02, 0x33, 0x37, 0x45, 0x4A, 0x50, 0x55, 0x58, 0x72, 0x73, 0xC0, 0xEE];
 
 /// The names of the kinds that [`kind`] draws.
 pub(super) const NAMES: &[&str] = &[
-    "reply-lost",
-    "hang",
-    "garbled",
-    "error-code",
-    "power-cut",
-    "stale-reply",
-    "late-reply",
-    "unplugged",
+    "drop_reply_before",
+    "drop_reply_after",
+    "lost_before",
+    "lost_after",
+    "hang_before",
+    "hang_after",
+    "garble",
+    "garble_request",
+    "cut_reply",
+    "duplicate_reply",
+    "error_before",
+    "error_after",
+    "power_cut_before",
+    "power_cut_after",
+    "stale_reply",
+    "late_reply",
+    "unplug_before",
+    "unplug_after",
 ];
-
-/// The name of a kind.
-pub(super) const fn name(kind: &FaultKind) -> &'static str {
-    match kind {
-        FaultKind::DropReply { .. } => "reply-lost",
-        FaultKind::Hang { .. } => "hang",
-        FaultKind::Garble => "garbled",
-        FaultKind::Error { .. } => "error-code",
-        FaultKind::PowerCut { .. } => "power-cut",
-        FaultKind::StaleReply { .. } => "stale-reply",
-        FaultKind::LateReply { .. } => "late-reply",
-        FaultKind::Unplug { .. } => "unplugged",
-        _ => "other",
-    }
-}
 
 fn when(draw: &mut Draw) -> When {
     draw.of_all(&[When::Before, When::After])
@@ -47,8 +43,8 @@ fn when(draw: &mut Draw) -> When {
 
 /// When it happens.
 pub(super) fn trigger(draw: &mut Draw) -> Trigger {
-    if draw.chance(30) {
-        return Trigger::NthExchange(draw.between(1, 25));
+    if draw.chance(35) {
+        return Trigger::NthExchange(draw.between(1, 30));
     }
     Trigger::Command {
         code: draw.of_all(COMMANDS).into(),
@@ -59,43 +55,77 @@ pub(super) fn trigger(draw: &mut Draw) -> Trigger {
 /// What happens.
 pub(super) fn kind(draw: &mut Draw) -> FaultKind {
     let when = when(draw);
-    match draw.below(11) {
+    match draw.below(20) {
         0 | 1 => FaultKind::DropReply { when },
-        2 => FaultKind::Hang {
-            for_ms: Some(200 + draw.below(60_000)),
+        2 | 3 => FaultKind::Lost { when },
+        4 => FaultKind::Hang {
+            for_ms: draw.chance(85).then(|| 200 + draw.below(90_000)),
             when,
         },
-        3 => FaultKind::Garble,
-        4 | 5 => FaultKind::Error {
-            code: draw.of_all(CODES),
+        5 => FaultKind::Garble,
+        6 => FaultKind::GarbleRequest,
+        7 => FaultKind::CutReply { keep: draw.index(30) },
+        8 => FaultKind::DuplicateReply {
+            after_ms: if draw.chance(30) { 0 } else { draw.below(2_000) },
+        },
+        9..=11 => FaultKind::Error {
+            code: if draw.chance(50) {
+                draw.of_all(CODES)
+            } else {
+                u8::try_from(draw.between(1, 255)).unwrap_or(1)
+            },
             when,
         },
-        6 | 7 => FaultKind::PowerCut {
+        12..=14 => FaultKind::PowerCut {
             when,
             down_ms: draw.below(20_000),
         },
-        8 => FaultKind::StaleReply {
-            of: draw.chance(50).then(|| draw.of_all(COMMANDS).into()),
+        15 | 16 => FaultKind::StaleReply {
+            of: draw.chance(60).then(|| draw.of_all(COMMANDS).into()),
         },
-        9 => FaultKind::LateReply {
-            by_ms: draw.below(60_000),
+        17 => FaultKind::LateReply {
+            by_ms: draw.below(90_000),
         },
         _ => FaultKind::Unplug { when },
     }
 }
 
-/// Puts the cable in; a register whose cable was drawn may come back under a name of its own.
+/// Names that no register has now: neither one that is there nor one that will come back when its power does.
+fn free_names(play: &Play) -> Vec<String> {
+    let count = play.file.registers.len();
+    let seen = (0..count).filter_map(|at| play.world.bench().observe(play.serial(at)));
+    let taken: Vec<String> = seen.filter(|seen| seen.plugged).map(|seen| seen.name).collect();
+    let all = (0..count).flat_map(|at| [play.serial(at).to_owned(), Play::spare(at)]);
+    all.filter(|name| !taken.contains(name)).collect()
+}
+
+/// Puts the cable in, under the name before or any other that is free; ends a hang that has no end.
 pub(super) fn mend(draw: &mut Draw, play: &Play, at: usize) {
     let Some(seen) = play.world.bench().observe(play.serial(at)) else {
         return;
     };
     if !seen.plugged {
-        let other = if seen.name == play.serial(at) {
-            Play::spare(at)
+        let free = free_names(play);
+        let stays = draw.chance(40) && free.contains(&seen.name);
+        let name = if stays {
+            seen.name
         } else {
-            play.serial(at).to_owned()
+            free[draw.index(free.len())].clone()
         };
-        let name = draw.chance(50).then_some(other);
-        play.fault(at, FaultKind::Replug { name }, Trigger::Now);
+        play.fault(at, FaultKind::Replug { name: Some(name) }, Trigger::Now);
+    }
+    if seen.device.hangs {
+        let (when, down_ms) = (When::Before, 1_000);
+        play.fault(at, FaultKind::PowerCut { when, down_ms }, Trigger::Now);
+    }
+}
+
+/// Mends all of them, in any order.
+pub(super) fn mend_all(draw: &mut Draw, play: &Play) {
+    let mut left: Vec<usize> = (0..play.file.registers.len()).collect();
+    while !left.is_empty() {
+        let at = left.swap_remove(draw.index(left.len()));
+        mend(draw, play, at);
+        super::lasting::mend(play, at);
     }
 }

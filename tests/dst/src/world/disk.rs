@@ -18,6 +18,18 @@ pub enum JournalFault {
     StoppedLost,
 }
 
+impl JournalFault {
+    /// Its name among the troubles.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "journal-full",
+            Self::StoppedKept => "journal-stopped-kept",
+            Self::StoppedLost => "journal-stopped-lost",
+        }
+    }
+}
+
 /// The committer of the simulation with the disk's troubles in front of it.
 pub(super) struct TroubledCommitter {
     pub(super) world: World,

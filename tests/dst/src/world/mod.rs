@@ -16,13 +16,14 @@ use kassette_core::domain::snapshot::RackKind;
 use kassette_core::journal::{InlineCommitter, Store, StoreConfig};
 use kassette_core::parts::{LockKind, Point, PortAddress, PortMap, WallClock};
 use kassette_core::rack::{Parts, Policy, Rack};
+use kassette_hw_sim::faults::{FaultKind, FaultSpec, Trigger};
 use kassette_hw_sim::fiscal_storage::ledger::{MemoryShelf, Record};
 use kassette_hw_sim::host::memory::MemoryBench;
 use kassette_hw_sim::moment::Moment;
 use kassette_hw_sim::rack::seat_in_memory;
 use kassette_hw_sim::rack_file::RackFile;
 use seams::lock_name;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -70,6 +71,9 @@ impl Counts {
     }
 }
 
+/// Something that happens later.
+type Later = Box<dyn FnOnce(&World) + Send>;
+
 /// The world; cheap to clone.
 #[derive(Clone)]
 pub struct World(Arc<Inner>);
@@ -92,7 +96,10 @@ struct Inner {
     troubles: Mutex<BTreeMap<&'static str, u64>>,
     /// The process dies at this exchange from now, before or after its bytes left.
     fatal_exchange: Mutex<Option<(u64, FrameSide)>>,
-    kills: Mutex<VecDeque<(Point, u32)>>,
+    /// What else happens at an exchange, and how many exchanges from now.
+    later: Mutex<Vec<(u64, Later)>>,
+    /// The point, or any, and which reach of it.
+    kills: Mutex<VecDeque<(Option<Point>, u32)>>,
     journal_fault: Mutex<Option<(u64, JournalFault)>>,
     reached: Mutex<BTreeMap<Point, u32>>,
     killed: Notify,
@@ -116,6 +123,7 @@ impl Inner {
             counts: Mutex::default(),
             troubles: Mutex::default(),
             fatal_exchange: Mutex::default(),
+            later: Mutex::default(),
             kills: Mutex::default(),
             journal_fault: Mutex::new(None),
             reached: Mutex::default(),
@@ -180,7 +188,37 @@ impl World {
 
     /// Kills the process at the n-th reach of a point, counted from now or from the kill asked for before.
     pub fn kill_at(&self, point: Point, nth: u32) {
-        lock(&self.0.kills).push_back((point, nth));
+        lock(&self.0.kills).push_back((Some(point), nth));
+    }
+
+    /// Kills the process at the n-th point it reaches, whichever it is.
+    pub fn kill_at_any(&self, nth: u32) {
+        lock(&self.0.kills).push_back((None, nth));
+    }
+
+    /// Lets something happen when the n-th command from now is about to leave, counted from 1.
+    pub fn at_exchange(&self, nth: u64, what: impl FnOnce(&Self) + Send + 'static) {
+        lock(&self.0.later).push((nth.max(1), Box::new(what)));
+    }
+
+    /// Takes back what was to happen at an exchange and did not.
+    pub fn nothing_later(&self) {
+        lock(&self.0.later).clear();
+    }
+
+    /// Arms a fault of a register, or lets it happen.
+    ///
+    /// # Panics
+    /// When the simulator does not take it: a mistake of the test.
+    pub fn fault(&self, serial: &str, kind: FaultKind, trigger: Trigger) {
+        self.note(format_args!("fault {serial} {kind:?} {trigger:?}"));
+        let taken = self.0.bench.fault(serial, FaultSpec { kind, trigger });
+        taken.expect("the fault fits the register");
+    }
+
+    /// Another program may make documents on this FN from now on.
+    pub fn expects_foreign(&self, fn_number: &str) {
+        lock(&self.0.witness).expects_foreign(fn_number);
     }
 
     /// Kills that were asked for at points and did not happen.
@@ -200,6 +238,18 @@ impl World {
     pub fn fail_commit(&self, nth: u64, fault: JournalFault) {
         let at = self.commits() + nth;
         *lock(&self.0.journal_fault) = Some((at, fault));
+    }
+
+    /// Whether a journal fault that was asked for has not happened.
+    #[must_use]
+    pub fn commit_fault_left(&self) -> bool {
+        lock(&self.0.journal_fault).is_some()
+    }
+
+    /// FNs on which another program may have made documents.
+    #[must_use]
+    pub fn shared_fns(&self) -> BTreeSet<String> {
+        lock(&self.0.witness).shared_fns()
     }
 
     /// Commits asked for since the world began.
@@ -227,8 +277,9 @@ impl World {
         };
         let mut fault = lock(&self.0.journal_fault);
         let met = fault.filter(|(at, _)| *at == commits).map(|(_, fault)| fault);
-        if met.is_some() {
+        if let Some(met) = met {
             *fault = None;
+            self.took_effect(met.name());
         }
         met
     }
@@ -298,13 +349,24 @@ impl World {
     pub fn struck(&self, kind: &'static str, what: &dyn std::fmt::Debug) {
         self.note(format_args!("strikes: {kind} {what:?}"));
         lock(&self.0.counts).strikes += 1;
+    }
+
+    /// A trouble of this kind had its effect.
+    pub fn took_effect(&self, kind: &'static str) {
         *lock(&self.0.troubles).entry(kind).or_default() += 1;
     }
 
-    /// How often each kind of trouble struck.
+    /// How often each kind of trouble had its effect: what was armed and never met its moment is not counted.
     #[must_use]
     pub fn troubles(&self) -> BTreeMap<&'static str, u64> {
-        lock(&self.0.troubles).clone()
+        let mut all = lock(&self.0.troubles).clone();
+        let seen = self.0.bench.serials();
+        for seen in seen.iter().filter_map(|serial| self.0.bench.observe(serial)) {
+            for (kind, times) in seen.device.happened {
+                *all.entry(kind).or_default() += times;
+            }
+        }
+        all
     }
 
     /// Kills the process at the n-th command from now, counted from 1: before the register has it, or after.

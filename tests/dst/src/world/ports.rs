@@ -126,6 +126,7 @@ impl World {
         let code = command_of(bytes)?;
         if code != SHORT_STATUS && lock(&self.0.witness).is_asked(serial) {
             lock(&self.0.counts).exchanges += 1;
+            self.let_happen();
         }
         let mut fatal = lock(&self.0.fatal_exchange);
         match fatal.as_mut() {
@@ -142,12 +143,27 @@ impl World {
         }
     }
 
+    /// Lets happen what is due at this exchange.
+    fn let_happen(&self) {
+        let due: Vec<_> = {
+            let mut later = lock(&self.0.later);
+            for (left, _) in later.iter_mut() {
+                *left -= 1;
+            }
+            later.extract_if(.., |(left, _)| *left == 0).collect()
+        };
+        for (_, what) in due {
+            what(self);
+        }
+    }
+
     fn went_over(&self, bytes: &[u8]) {
         lock(&self.0.trace).bytes(self.micros(), bytes);
     }
 
     /// The process dies: whoever asks never goes on.
     async fn die(&self) {
+        self.took_effect("death-at-exchange");
         self.kill();
         std::future::pending::<()>().await;
     }

@@ -89,12 +89,13 @@ impl Faults for World {
         *lock(&self.0.reached).entry(point).or_default() += 1;
         let mut kills = lock(&self.0.kills);
         match kills.front_mut() {
-            Some((at, 1)) if *at == point => {
+            Some((at, 1)) if at.is_none_or(|at| at == point) => {
                 kills.pop_front();
+                self.took_effect("death-at-point");
                 self.kill();
                 Reach::Halt
             }
-            Some((at, nth)) if *at == point => {
+            Some((at, nth)) if at.is_none_or(|at| at == point) => {
                 *nth -= 1;
                 Reach::Go
             }

@@ -190,6 +190,15 @@ pub enum FaultKind {
         /// Error code; 0 ends the fault.
         code: u8,
     },
+    /// The register writes another value of this tag into the documents that it makes, and answers as ever: also inside
+    /// items, and only where the tag stands anyway; until `miswrite_tag` without a value.
+    MiswriteTag {
+        /// The tag.
+        tag: u16,
+        /// What it writes, hex without spaces.
+        #[serde(default)]
+        value: Option<String>,
+    },
     /// Documents that are read end after so many bytes, in the middle of a tag or not, until `cut_tlv` without a number.
     CutTlv {
         /// Bytes that still come.
@@ -238,6 +247,7 @@ impl FaultKind {
             Self::TableValue { .. } => "table_value",
             Self::Setting { .. } => "setting",
             Self::RefuseTag { .. } => "refuse_tag",
+            Self::MiswriteTag { .. } => "miswrite_tag",
             Self::CutTlv { .. } => "cut_tlv",
             Self::OfdDown { .. } => "ofd_down",
         }

@@ -1,4 +1,4 @@
-//! A register that says other things than it holds: faults `table_value`, `refuse_tag`, `cut_tlv`.
+//! A register that says other things than it holds: faults `table_value`, `refuse_tag`, `miswrite_tag`, `cut_tlv`.
 
 use crate::bench::{Bench, close, config, document_tag, error_of, hex, item_tag};
 use kassette_hw_sim::faults::{FaultKind, FaultSpec, Trigger};
@@ -53,6 +53,27 @@ fn a_refused_tag_is_refused_in_the_document_and_in_an_item_and_nothing_of_it_sta
     assert!(
         tlv.contains("A8 04 01 00 78") && tlv.contains("A7 04 01 00 78"),
         "{tlv}"
+    );
+}
+
+#[test]
+fn a_tag_that_is_written_wrong_stands_so_in_the_document_and_its_items_until_it_is_written_right() {
+    let mut bench = Bench::in_shift(config());
+    fault(&mut bench, r#"{"miswrite_tag":{"tag":1043,"value":"E803"}}"#);
+    fault(&mut bench, r#"{"miswrite_tag":{"tag":1081,"value":"01"}}"#);
+    bench.receipt();
+    let wrong = hex(&bench.records()[2].tlv);
+    assert!(
+        wrong.contains("13 04 02 00 E8 03") && wrong.contains("39 04 01 00 01"),
+        "{wrong}"
+    );
+    fault(&mut bench, r#"{"miswrite_tag":{"tag":1043}}"#);
+    fault(&mut bench, r#"{"miswrite_tag":{"tag":1081}}"#);
+    bench.receipt();
+    let right = hex(&bench.records()[3].tlv);
+    assert!(
+        !right.contains("13 04 02 00 E8 03") && !right.contains("39 04 01 00 01"),
+        "{right}"
     );
 }
 

@@ -68,6 +68,8 @@ pub(super) struct Audit {
     ages: VecDeque<(FdNumber, Instant)>,
     tries: u32,
     not_before: Option<Instant>,
+    /// The FN is ahead of the mark: everything is read and told before the register stops.
+    pub(super) ahead: bool,
     documents: u64,
     commands: u64,
 }
@@ -82,6 +84,7 @@ impl Audit {
             ages: VecDeque::new(),
             tries: 0,
             not_before: None,
+            ahead: false,
             documents: 0,
             commands: 0,
         }
@@ -166,7 +169,8 @@ impl Session<'_> {
             }
             self.audit_one().await?;
         }
-        self.note().await
+        self.note().await?;
+        self.stop_on_findings().await
     }
 
     /// Reads one document, unless the one before could not be read just now.
@@ -201,12 +205,12 @@ impl Session<'_> {
             DocumentRead::Cut(why) => self.unreadable(fd, &entry, &format!("it was cut: {why}"), false),
         }
         self.shared.points.reach(Point::AuditRead).await;
-        let full = self.audit.read.len() >= BATCH || !self.audit.findings.is_empty();
-        if full || self.unread() == 0 {
-            return self.note().await;
+        let found = !self.audit.findings.is_empty() && !self.audit.ahead;
+        if found || self.audit.read.len() >= BATCH || self.unread() == 0 {
+            self.note().await?;
         }
         self.publish_audit();
-        Ok(())
+        if found { self.stop_on_findings().await } else { Ok(()) }
     }
 
     fn audit_pause(&mut self, pause: Duration) {
@@ -397,10 +401,9 @@ impl Session<'_> {
         self.audit.passed();
     }
 
-    /// Notes what was read, durably; stops the register if something was found.
+    /// Notes what was read and found, durably.
     async fn note(&mut self) -> Result<(), SessionEnd> {
         if self.audit.read.is_empty() && self.audit.findings.is_empty() {
-            self.publish_audit();
             return Ok(());
         }
         let order = Audited {
@@ -418,8 +421,7 @@ impl Session<'_> {
         };
         self.shared.points.reach(Point::AuditNoted).await;
         self.shared.found(&self.adoption.fn_number, findings);
-        self.publish_audit();
-        self.stop_on_findings().await
+        Ok(())
     }
 
     /// Isolates the unit while a finding on its FN is not cleared.

@@ -66,7 +66,10 @@ impl Session<'_> {
     /// The FN is ahead of what we know: everything is read and explained, or the lane stops.
     async fn read_ahead(&mut self, known: FdNumber) -> Result<(), SessionEnd> {
         let last = self.status.fn_state.last_fd;
-        self.audit_all().await?;
+        self.audit.ahead = true;
+        let read = self.audit_all().await;
+        self.audit.ahead = false;
+        read?;
         if self.unread() == 0 {
             let text = format!("documents {known} to {last} were made elsewhere and are explained");
             self.tell(Severity::Warn, "the FN has grown without us", None, &text);

@@ -32,7 +32,10 @@ impl Faults {
         if let FaultKind::StaleReply { of: Some(code) } = &spec.kind {
             command_code(code)?;
         }
-        if let FaultKind::TableValue { value: Some(text), .. } | FaultKind::Setting { value: text, .. } = &spec.kind {
+        if let FaultKind::TableValue { value: Some(text), .. }
+        | FaultKind::MiswriteTag { value: Some(text), .. }
+        | FaultKind::Setting { value: text, .. } = &spec.kind
+        {
             super::defects::unhex(text).ok_or_else(|| FaultError::Value(text.clone()))?;
         }
         let (command, left) = match &spec.trigger {

@@ -1,18 +1,22 @@
 //! A register that says something else than it holds, or refuses what it should take: faults that stay until taken back.
 //!
-//! Owns: fields that read wrong, tags that are refused, documents that end too early.
-//! Must never: change what the register does by itself, or what stands in the FN.
+//! Owns: fields that read wrong, tags that are refused or written wrong, documents that end too early.
+//! Must never: change what the register does by itself, or what stands in the FN already.
 
 use crate::faults::FaultError;
-use crate::fiscal_storage::document::walk;
+use crate::fiscal_storage::document::{Body, walk};
 use kassette_wire::shtrih::{ErrorCode, TableCell};
 use std::collections::{BTreeMap, VecDeque};
+
+/// Tag 1059: an item, a list of tags.
+const ITEM: u16 = 1059;
 
 /// What is wrong with a register.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Defects {
     cells: BTreeMap<TableCell, Vec<u8>>,
     tags: BTreeMap<u16, u8>,
+    miswritten: BTreeMap<u16, Vec<u8>>,
     cut: Option<usize>,
 }
 
@@ -48,6 +52,34 @@ impl Defects {
         let tags = walk(tlv).unwrap_or_default();
         let refused = tags.iter().find_map(|(tag, _)| self.tags.get(tag));
         refused.map_or(Ok(()), |code| Err(ErrorCode(*code)))
+    }
+
+    /// Writes a tag wrong, or right again.
+    pub fn set_miswritten(&mut self, tag: u16, value: Option<&str>) -> Result<(), FaultError> {
+        match value {
+            None => drop(self.miswritten.remove(&tag)),
+            Some(text) => {
+                let bytes = unhex(text).ok_or_else(|| FaultError::Value(text.to_owned()))?;
+                self.miswritten.insert(tag, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// The content of a document as this register hands it to the FN.
+    pub fn miswrite(&self, body: Body) -> Body {
+        if self.miswritten.is_empty() {
+            return body;
+        }
+        let mut written = Body::new();
+        for (tag, value) in walk(body.as_bytes()).unwrap_or_default() {
+            match self.miswritten.get(&tag) {
+                Some(wrong) => drop(written.bytes(tag, wrong)),
+                None if tag == ITEM => drop(written.list(tag, &self.miswrite(Body::from_tlv(value.to_vec())))),
+                None => drop(written.bytes(tag, value)),
+            }
+        }
+        written
     }
 
     /// Cuts documents that are read from now on.

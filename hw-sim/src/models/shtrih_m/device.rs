@@ -382,7 +382,7 @@ impl Device {
         let draft = Draft {
             kind,
             time: self.local(now),
-            body,
+            body: self.defects.miswrite(body),
         };
         let formed = self.storage.form(&draft, now).map_err(ErrorCode)?;
         self.made = Some(formed.fd);

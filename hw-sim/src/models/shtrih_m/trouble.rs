@@ -50,6 +50,7 @@ impl Register {
                 .device
                 .set_at_its_keys(TableCell::new(table, row, field), &value, now),
             FaultKind::RefuseTag { tag, code } => self.device.defects.set_tag(tag, code),
+            FaultKind::MiswriteTag { tag, value } => self.device.defects.set_miswritten(tag, value.as_deref())?,
             FaultKind::CutTlv { keep } => self.device.defects.set_cut(keep),
             other => self.trouble_fn(other, now)?,
         }

@@ -145,13 +145,15 @@ pub enum Event {
     FoundOpenIntent,
     /// A person settled the doubt: the document exists.
     SettledMade,
-    /// A person settled the doubt: no document exists. The job ends; a new try needs a new key.
+    /// Persons settled the doubt with proof that no document exists: the job waits again, for as long as its ttl says.
     SettledNone,
+    /// The FN of an attempt that persons had settled shows its document after all, before another attempt began.
+    DocumentSeen,
 }
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Took,
         Self::Completed,
         Self::RefusedDocument,
@@ -165,6 +167,7 @@ impl Event {
         Self::FoundOpenIntent,
         Self::SettledMade,
         Self::SettledNone,
+        Self::DocumentSeen,
     ];
 }
 
@@ -196,7 +199,8 @@ impl IllegalMove {
             | Event::TtlPassed
             | Event::FoundOpenIntent
             | Event::SettledMade
-            | Event::SettledNone => Code::InternalFault,
+            | Event::SettledNone
+            | Event::DocumentSeen => Code::InternalFault,
         }
     }
 }
@@ -223,6 +227,7 @@ const fn from_accepted(event: Event) -> Option<JobState> {
         Event::Took => Some(JobState::Running),
         Event::Cancel { attempted: false } => Some(JobState::Cancelled),
         Event::TtlPassed => Some(JobState::Expired),
+        Event::DocumentSeen => Some(JobState::InDoubt),
         Event::Cancel { attempted: true }
         | Event::Completed
         | Event::RefusedDocument
@@ -247,20 +252,25 @@ const fn from_running(event: Event) -> Option<JobState> {
         | Event::Cancel { .. }
         | Event::TtlPassed
         | Event::SettledMade
-        | Event::SettledNone => None,
+        | Event::SettledNone
+        | Event::DocumentSeen => None,
     }
 }
 
 const fn from_in_doubt(event: Event) -> Option<JobState> {
     match event {
         Event::Completed | Event::SettledMade => Some(JobState::Completed),
-        Event::NegativeProof => Some(JobState::Accepted),
-        Event::SettledNone => Some(JobState::Refused),
+        Event::NegativeProof | Event::SettledNone => Some(JobState::Accepted),
         // A resolution that explains the refusal ends the job as the answer would have (exactly-once, section 3).
         Event::RefusedDocument => Some(JobState::Refused),
         // A restart during a resolution finds the same intent again.
         Event::Doubt | Event::FoundOpenIntent => Some(JobState::InDoubt),
-        Event::Took | Event::RefusedDevice | Event::NotSent | Event::Cancel { .. } | Event::TtlPassed => None,
+        Event::Took
+        | Event::RefusedDevice
+        | Event::NotSent
+        | Event::Cancel { .. }
+        | Event::TtlPassed
+        | Event::DocumentSeen => None,
     }
 }
 
@@ -270,7 +280,8 @@ mod tests {
     use JobState::{Accepted, Cancelled, Completed, Expired, InDoubt, Refused, Running};
 
     /// Every legal move; a pair that is not here must be refused.
-    const LEGAL: [(JobState, Event, JobState); 16] = [
+    const LEGAL: [(JobState, Event, JobState); 17] = [
+        (Accepted, Event::DocumentSeen, InDoubt),
         (Accepted, Event::Took, Running),
         (Accepted, Event::Cancel { attempted: false }, Cancelled),
         (Accepted, Event::TtlPassed, Expired),
@@ -283,7 +294,7 @@ mod tests {
         (InDoubt, Event::Completed, Completed),
         (InDoubt, Event::SettledMade, Completed),
         (InDoubt, Event::NegativeProof, Accepted),
-        (InDoubt, Event::SettledNone, Refused),
+        (InDoubt, Event::SettledNone, Accepted),
         (InDoubt, Event::RefusedDocument, Refused),
         (InDoubt, Event::Doubt, InDoubt),
         (InDoubt, Event::FoundOpenIntent, InDoubt),

@@ -136,6 +136,8 @@ pub enum Learned {
     Scan,
     /// From the FN, by content, the lane being ours the whole time.
     Content,
+    /// From two persons, with evidence; the FN could not be read.
+    Operator,
 }
 
 /// Proof of a fiscal document.

@@ -219,12 +219,15 @@ fn numbers(document: &Document, place: &Place<'_>, told: &Evidence, ffd: Option<
         }
     };
     differ("tag 1077", read.fp.to_string(), told.fp.to_string());
-    differ("tag 1038", read.shift.to_string(), told.shift.to_string());
-    differ(
-        "tag 1042",
-        read.number_in_shift.to_string(),
-        told.number_in_shift.to_string(),
-    );
+    // What persons did not tell of a document stands as 0.
+    let all_told = told.learned != Learned::Operator;
+    if all_told || told.shift.0 != 0 {
+        differ("tag 1038", read.shift.to_string(), told.shift.to_string());
+    }
+    if all_told || told.number_in_shift != 0 {
+        let (made, told) = (read.number_in_shift.to_string(), told.number_in_shift.to_string());
+        differ("tag 1042", made, told);
+    }
     let minute = |time: LocalTime| time.whole_minute().to_string();
     differ("tag 1012", minute(read.time), minute(told.time));
     let tags = &document.tags;

@@ -11,7 +11,7 @@ use crate::parts::{FaultPoints, Port};
 use async_trait::async_trait;
 use kassette_wire::codes::Code;
 use kassette_wire::ffd::Document;
-use kassette_wire::value::{FdNumber, LocalTime, Vendor};
+use kassette_wire::value::{FdNumber, Inn, LocalTime, Rnm, Vendor};
 use thiserror::Error;
 
 /// Why a question to a register has no answer.
@@ -115,6 +115,13 @@ pub trait Driver: Send {
     /// # Errors
     /// [`DriverError`].
     async fn registration(&mut self) -> Result<Registration, DriverError>;
+
+    /// The taxpayer and the registration number alone: what settling a doubt needs, where `registration` fails over a field
+    /// that makes no sense.
+    ///
+    /// # Errors
+    /// [`DriverError`].
+    async fn owner(&mut self) -> Result<(Inn, Rnm), DriverError>;
 
     /// State of register, shift and FN, read now.
     ///

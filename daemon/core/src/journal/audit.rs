@@ -3,12 +3,14 @@
 //! Owns: what of the journal must hold before a start (a few rows) and in a full verification (all rows).
 //! Must never: write.
 
+use super::doubts::{doubt_sum, sighting_sum};
 use super::ends::{document_sum, resolution_sum};
 use super::intents::{begin_chain, end_sum, fn_sum};
 use super::open::Fault;
 use super::orders::order_sum;
 use super::read_back::{clear_sum, finding_sum, foreign_sum, tags_sum};
 use super::rows::{job_state_sum, job_sum};
+use super::verdicts::{review_sum, verdict_sum};
 use rusqlite::Connection;
 
 pub(super) type Sum = fn(&Connection, i64) -> rusqlite::Result<Vec<u8>>;
@@ -16,7 +18,7 @@ pub(super) type Sum = fn(&Connection, i64) -> rusqlite::Result<Vec<u8>>;
 /// Rows that decide what is sent next: everything unfinished, the end of each lane, the newest plan.
 pub(super) fn before_start(conn: &Connection) -> Result<(), Fault> {
     let unfinished = "state IN ('ACCEPTED', 'RUNNING', 'IN_DOUBT')";
-    let checks: [(&str, String, Sum); 7] = [
+    let checks: [(&str, String, Sum); 10] = [
         (
             "finding",
             "SELECT id, sum FROM findings WHERE cleared_at IS NULL".into(),
@@ -45,6 +47,25 @@ pub(super) fn before_start(conn: &Connection) -> Result<(), Fault> {
             "attempt",
             "SELECT i.id, i.chain FROM fns f JOIN intents i ON i.id = f.last_intent".into(),
             chain_of,
+        ),
+        (
+            "doubt",
+            "SELECT d.intent, d.sum FROM doubts d JOIN intents i ON i.id = d.intent \
+            WHERE i.state IN ('open', 'in_doubt')"
+                .into(),
+            doubt_sum,
+        ),
+        (
+            "verdict",
+            "SELECT v.id, v.sum FROM verdicts v JOIN intents i ON i.id = v.intent \
+            WHERE i.state IN ('open', 'in_doubt')"
+                .into(),
+            verdict_sum,
+        ),
+        (
+            "review",
+            "SELECT intent, sum FROM doubt_reviews WHERE state IN ('pending', 'incident')".into(),
+            review_sum,
         ),
     ];
     for (what, statement, sum) in checks {
@@ -124,7 +145,7 @@ pub(super) fn ids(conn: &Connection, statement: &str) -> Result<Vec<i64>, Fault>
 }
 
 /// Checksums of every row of a table: what it is called, its statement, and how the sum is made.
-pub(super) const ALL_SUMS: [(&str, &str, Sum); 12] = [
+pub(super) const ALL_SUMS: [(&str, &str, Sum); 16] = [
     ("job", "SELECT id, sum FROM jobs", job_sum),
     ("job", "SELECT id, state_sum FROM jobs", job_state_sum),
     ("FN", "SELECT id, sum FROM fns", fn_sum),
@@ -145,10 +166,14 @@ pub(super) const ALL_SUMS: [(&str, &str, Sum); 12] = [
         "SELECT id, clear_sum FROM findings WHERE clear_sum IS NOT NULL OR cleared_at IS NOT NULL",
         clear_sum,
     ),
+    ("doubt", "SELECT intent, sum FROM doubts", doubt_sum),
+    ("sighting", "SELECT id, sum FROM doubt_sightings", sighting_sum),
+    ("verdict", "SELECT id, sum FROM verdicts", verdict_sum),
+    ("review", "SELECT intent, sum FROM doubt_reviews", review_sum),
 ];
 
 /// Everything that rows of the journal may never say of each other.
-pub(super) const ALL_CONTRADICTIONS: [Contradiction; 13] = [
+pub(super) const ALL_CONTRADICTIONS: [Contradiction; 14] = [
     LANE_ENDS,
     UNRESOLVED,
     UNFINISHED_WITHOUT_INTENT,
@@ -197,5 +222,10 @@ pub(super) const ALL_CONTRADICTIONS: [Contradiction; 13] = [
     (
         "SELECT x.id FROM foreign_documents x JOIN documents d ON d.fn = x.fn AND d.fd = x.fd",
         "a document is noted as foreign and as ours",
+    ),
+    (
+        "SELECT v.id FROM verdicts v LEFT JOIN verdicts w ON w.id = v.confirms WHERE v.confirms IS NOT NULL \
+         AND (w.intent IS NOT v.intent OR w.client = v.client OR w.id >= v.id)",
+        "a verdict repeats none of another person on the same doubt",
     ),
 ];

@@ -11,6 +11,7 @@ use crate::domain::error::Reason;
 use crate::domain::finding::Finding;
 use crate::domain::job::{Job, Priority};
 use crate::domain::unit::UnitState;
+use crate::domain::verdict::{Claim, Judgement};
 use crate::parts::UnixMillis;
 use kassette_receipts::hash::ContentHash;
 use kassette_receipts::job::JobState;
@@ -230,6 +231,76 @@ pub struct ApplyPlan {
     pub at: UnixMillis,
 }
 
+/// A verdict of a person on a doubt.
+#[derive(Debug, Clone)]
+pub struct GiveVerdict {
+    /// The attempt.
+    pub intent: i64,
+    /// What is said, with its evidence.
+    pub claim: Claim,
+    /// The document that the claim names, as it will be shown; absent when it says that there is none.
+    pub evidence: Option<Box<Evidence>>,
+    /// How the FN can be read in a register that answers; `None` when it cannot.
+    pub fn_answers: Option<String>,
+    /// What only a second person gives: the shown id, and the last digits of the FN.
+    pub repeats: Option<(String, String)>,
+    /// The id that a second person is to repeat, drawn anew.
+    pub confirmation: String,
+    /// The revision that the doubt was read with; absent: whatever it is.
+    pub expected: Option<u64>,
+    /// Only judge it; nothing is stored.
+    pub validate_only: bool,
+    /// Who gives it.
+    pub client: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Makes a repeat safe.
+    pub request_id: Option<String>,
+    /// Now.
+    pub at: UnixMillis,
+}
+
+/// A person's wish that the FN of a doubt is read again.
+#[derive(Debug, Clone)]
+pub struct AskReading {
+    /// The attempt.
+    pub intent: i64,
+    /// The revision that the doubt was read with; absent: whatever it is.
+    pub expected: Option<u64>,
+    /// Only say whether it can be; nothing is stored.
+    pub validate_only: bool,
+    /// Who asks.
+    pub client: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Makes a repeat safe.
+    pub request_id: Option<String>,
+    /// Now.
+    pub at: UnixMillis,
+}
+
+/// What an FN shows of an attempt that persons settled.
+#[derive(Debug, Clone)]
+pub enum ReviewFound {
+    /// Its document.
+    Document(Box<Evidence>),
+    /// That there is none: every document above the baseline is something else.
+    Nothing,
+}
+
+/// The FN of a doubt that persons settled, read again from its baseline.
+#[derive(Debug, Clone)]
+pub struct ReviewEnd {
+    /// The attempt.
+    pub intent: i64,
+    /// What was looked at.
+    pub scan: Scan,
+    /// What it shows.
+    pub found: ReviewFound,
+    /// Now.
+    pub at: UnixMillis,
+}
+
 /// What the journal knows of an FN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FnMark {
@@ -322,6 +393,21 @@ pub enum Command {
         /// Now.
         at: UnixMillis,
     },
+    /// Note a look that could not settle a doubt.
+    Looked {
+        /// The attempt.
+        intent: i64,
+        /// Why.
+        reason: Reason,
+        /// Now.
+        at: UnixMillis,
+    },
+    /// Note that a person asked for another reading of an FN.
+    AskReading(Box<AskReading>),
+    /// Take a verdict of a person.
+    GiveVerdict(Box<GiveVerdict>),
+    /// Note what an FN shows of an attempt that persons settled.
+    Review(Box<ReviewEnd>),
     /// Note who stands where.
     Seen(Box<Seen>),
     /// Note a move of a unit.
@@ -390,6 +476,20 @@ pub enum ReplyBody {
         /// The next intent and the number of that try; absent when none was given or it could not begin. Nothing of it
         /// was stored then; a `Begin` of its own tells why.
         next: Option<(i64, u32)>,
+    },
+    /// A verdict was taken.
+    Verdict {
+        /// What it brought about.
+        judged: Judgement,
+        /// Row number and state of the job that it moved.
+        job: Option<(i64, JobState)>,
+    },
+    /// An FN was read again.
+    Reviewed {
+        /// It shows otherwise than the persons said.
+        incident: bool,
+        /// The attempt is in doubt again, with the row number of its job if it has one.
+        reopened: Option<Option<i64>>,
     },
     /// A job changed.
     JobState(JobState),

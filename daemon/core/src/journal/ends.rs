@@ -5,12 +5,14 @@
 
 use super::checks::RowSum;
 use super::command::{BeginIntent, EndIntent, JobEnd, ReplyBody, Scan, Verdict};
+use super::doubts;
 use super::intents::{end_sum, insert, seal_fn, tenant_of_fn};
 use super::jobs::{JobMove, move_job};
 use super::rows::{attempt_state_text, learned_text, sum_of};
 use super::store::{JournalFacts, WriteError, Written, savepoint};
 use crate::domain::attempt::Evidence;
 use crate::domain::job::AttemptState;
+use crate::parts::UnixMillis;
 use kassette_receipts::job::{Event, JobState};
 use kassette_wire::codes::Code;
 use rusqlite::{OptionalExtension as _, Transaction, params};
@@ -55,16 +57,17 @@ pub(super) fn end(
         .map_err(|why| refused(format!("the end of attempt {} proves nothing: {why}", end.intent)))?;
     write_end(tx, end, &state)?;
     if let Verdict::Made(evidence) = &end.verdict {
-        insert_document(tx, end, &row, evidence)?;
+        insert_document(tx, (end.intent, end.at), &row, evidence)?;
     }
     if let Some(scan) = &end.scan {
-        write_scan(tx, end, scan, &state)?;
+        write_scan(tx, (end.intent, end.at), scan, &state)?;
     }
     tx.prepare_cached("UPDATE fns SET last_fd = MAX(last_fd, ?2) WHERE id = ?1")?
         .execute(params![row.fn_row, mark])?;
     seal_fn(tx, row.fn_row)?;
     let job = row.job.map(|job| Ok::<_, WriteError>((job, end_job(tx, job, end)?)));
     let job = job.transpose()?;
+    doubts::note_end(tx, end, row.in_doubt)?;
     // The outcome is known and must be durable, whatever keeps the next try from beginning.
     let next = match next {
         None => None,
@@ -146,12 +149,16 @@ fn check_evidence(row: &OpenRow, made: &Evidence, scanned: Option<u32>) -> Resul
 }
 
 fn open_row(tx: &Transaction<'_>, intent: i64) -> Result<OpenRow, WriteError> {
+    row_of(tx, intent, "i.state IN ('open', 'in_doubt')")
+}
+
+fn row_of(tx: &Transaction<'_>, intent: i64, condition: &str) -> Result<OpenRow, WriteError> {
     let found = tx
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT i.fn, f.number, i.register, r.name, i.rnm, i.job, i.kind, i.baseline, i.state = 'in_doubt' \
              FROM intents i JOIN fns f ON f.id = i.fn JOIN registers r ON r.id = i.register \
-             WHERE i.id = ?1 AND i.state IN ('open', 'in_doubt')",
-        )?
+             WHERE i.id = ?1 AND {condition}",
+        ))?
         .query_row([intent], |row| {
             Ok(OpenRow {
                 fn_row: row.get(0)?,
@@ -191,7 +198,12 @@ fn write_end(tx: &Transaction<'_>, end: &EndIntent, state: &AttemptState) -> Res
     Ok(())
 }
 
-fn insert_document(tx: &Transaction<'_>, end: &EndIntent, row: &OpenRow, made: &Evidence) -> Result<(), WriteError> {
+fn insert_document(
+    tx: &Transaction<'_>,
+    (intent, at): (i64, UnixMillis),
+    row: &OpenRow,
+    made: &Evidence,
+) -> Result<i64, WriteError> {
     let total = i64::try_from(made.total.get()).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
     let tenant: i64 = match row.job {
         Some(job) => tx
@@ -218,9 +230,9 @@ fn insert_document(tx: &Transaction<'_>, end: &EndIntent, row: &OpenRow, made: &
         row.register,
         row.rnm,
         row.job,
-        end.intent,
+        intent,
         learned_text(made.learned),
-        end.at.0,
+        at.0,
     ])?;
     let id = tx.last_insert_rowid();
     let sum = document_sum(tx, id)?;
@@ -228,7 +240,30 @@ fn insert_document(tx: &Transaction<'_>, end: &EndIntent, row: &OpenRow, made: &
         .execute(params![id, sum])?;
     tx.prepare_cached("UPDATE fns SET last_time = ?2 WHERE id = ?1")?
         .execute(params![row.fn_row, made.time.to_string()])?;
-    Ok(())
+    Ok(id)
+}
+
+/// The document of an attempt that persons settled; it stands in no chain of proof but theirs.
+pub(super) fn insert_settled(
+    tx: &Transaction<'_>,
+    intent: i64,
+    made: &Evidence,
+    verdict: i64,
+    at: UnixMillis,
+) -> Result<(), WriteError> {
+    let row = row_of(tx, intent, "1")?;
+    check_evidence(&row, made, None).map_err(refused)?;
+    let document = insert_document(tx, (intent, at), &row, made)?;
+    tx.prepare_cached("UPDATE documents SET verdict = ?2 WHERE id = ?1")?
+        .execute([document, verdict])?;
+    tx.prepare_cached("UPDATE fns SET last_fd = MAX(last_fd, ?2) WHERE id = ?1")?
+        .execute(params![row.fn_row, made.fd.0])?;
+    Ok(seal_fn(tx, row.fn_row)?)
+}
+
+/// That a reading of an attempt's FN, whatever became of the attempt, explains every document above its baseline.
+pub(super) fn check_read(tx: &Transaction<'_>, intent: i64, scan: &Scan) -> Result<(), WriteError> {
+    check_scan(&row_of(tx, intent, "1")?, scan).map_err(refused)
 }
 
 pub(super) fn document_sum(tx: &rusqlite::Connection, id: i64) -> rusqlite::Result<Vec<u8>> {
@@ -239,16 +274,21 @@ pub(super) fn document_sum(tx: &rusqlite::Connection, id: i64) -> rusqlite::Resu
     .query_row([id], |row| sum_of(RowSum::new("documents"), row, 17))
 }
 
-fn write_scan(tx: &Transaction<'_>, end: &EndIntent, scan: &Scan, state: &AttemptState) -> Result<(), WriteError> {
+pub(super) fn write_scan(
+    tx: &Transaction<'_>,
+    (intent, at): (i64, UnixMillis),
+    scan: &Scan,
+    state: &AttemptState,
+) -> Result<(), WriteError> {
     let text = serde_json::to_string(scan).map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
     // A later look replaces an earlier one that had to leave the doubt open.
     tx.prepare_cached(
         "INSERT OR REPLACE INTO resolutions (intent, at, verdict, scan, sum) VALUES (?1, ?2, ?3, ?4, x'')",
     )?
-    .execute(params![end.intent, end.at.0, attempt_state_text(state), text])?;
-    let sum = resolution_sum(tx, end.intent)?;
+    .execute(params![intent, at.0, attempt_state_text(state), text])?;
+    let sum = resolution_sum(tx, intent)?;
     tx.prepare_cached("UPDATE resolutions SET sum = ?2 WHERE intent = ?1")?
-        .execute(params![end.intent, sum])?;
+        .execute(params![intent, sum])?;
     Ok(())
 }
 

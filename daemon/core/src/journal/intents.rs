@@ -8,6 +8,7 @@ use super::command::{BeginIntent, ReplyBody};
 use super::jobs::{JobMove, id_of, move_job};
 use super::rows::{key_place_text, kind_text, sum_of};
 use super::store::{JournalFacts, WriteError, Written};
+use super::verdicts;
 use crate::parts::UnixMillis;
 use kassette_receipts::job::Event;
 use kassette_wire::codes::Code;
@@ -134,6 +135,13 @@ fn check_lane(tx: &Transaction<'_>, fn_row: i64, order: &BeginIntent) -> Result<
     if let Some(open) = open {
         let text = format!("FN {} has an unresolved attempt (row {open})", order.fn_number);
         return Err(WriteError::Refused(Code::DoubtOpen, text));
+    }
+    if let Some(settled) = verdicts::unreviewed(tx, fn_row)? {
+        let text = format!(
+            "FN {}: persons settled doubt {settled}, and the FN was not read since",
+            order.fn_number
+        );
+        return Err(WriteError::Refused(Code::FnNotReviewed, text));
     }
     let mark: u32 = tx
         .prepare_cached("SELECT last_fd FROM fns WHERE id = ?1")?

@@ -12,6 +12,9 @@ mod audit;
 mod care;
 mod checks;
 mod command;
+mod condition;
+mod doubt_rows;
+mod doubts;
 mod ends;
 mod inline;
 mod inspect;
@@ -26,6 +29,7 @@ mod recover;
 mod rows;
 mod schema;
 mod store;
+mod verdicts;
 mod verify;
 
 pub use care::{
@@ -33,9 +37,11 @@ pub use care::{
     KeyRecord, KeySelect, SealArchive,
 };
 pub use command::{
-    AcceptJob, ApplyPlan, Audited, BeginIntent, CancelJob, ClearFinding, Command, EndIntent, FnMark, JobEnd,
-    NewFinding, ReadBack, Reply, ReplyBody, Scan, Sealed, Seen, UnitMove, Verdict,
+    AcceptJob, ApplyPlan, AskReading, Audited, BeginIntent, CancelJob, ClearFinding, Command, EndIntent, FnMark,
+    GiveVerdict, JobEnd, NewFinding, ReadBack, Reply, ReplyBody, ReviewEnd, ReviewFound, Scan, Sealed, Seen, UnitMove,
+    Verdict,
 };
+pub use doubt_rows::OpenReview;
 pub use inline::{InlineCommitter, InlineReader, Witness};
 pub use inspect::{Inspection, inspect};
 pub use open::OpenError;

@@ -5,9 +5,12 @@
 
 use super::care::{self, ArchiveFault, CareFound, CareWork, KeySelect};
 use super::command::Sealed;
+use super::condition::Condition;
+use super::doubt_rows::{self, OpenReview};
 use super::rows;
 use crate::domain::audit::Entry;
 use crate::domain::device::Registration;
+use crate::domain::doubt::{Doubt, DoubtFilter};
 use crate::domain::finding::{Finding, Owner};
 use crate::domain::job::{DocumentFilter, DocumentRow, Job, JobFilter, JobSelect, Page};
 use kassette_receipts::job_key::JobKey;
@@ -60,6 +63,26 @@ pub enum Query {
         /// At most so many.
         limit: u32,
     },
+    /// One doubt by its attempt.
+    Doubt(i64),
+    /// A page of doubts, newest first.
+    Doubts {
+        /// Which.
+        filter: DoubtFilter,
+        /// Before this row number.
+        after: Option<i64>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Doubts that changed after a sequence, in order.
+    DoubtEvents {
+        /// After this sequence.
+        after: u64,
+        /// At most so many.
+        limit: u32,
+    },
+    /// FNs that are read anew before anything is made on them, because persons settled a doubt there.
+    Reviews,
     /// What was ordered under a request id.
     Request(String),
     /// The plan of the rack.
@@ -117,6 +140,19 @@ pub enum Rows {
         /// Continue after this.
         upto: u64,
     },
+    /// One doubt or none.
+    Doubt(Option<Box<Doubt>>),
+    /// Doubts.
+    Doubts(Page<Doubt>),
+    /// Doubts that changed, each with its sequence; `upto` is the sequence that was read up to.
+    DoubtEvents {
+        /// The rows.
+        rows: Vec<(u64, Doubt)>,
+        /// Continue after this.
+        upto: u64,
+    },
+    /// FNs that are to be read, or were and stand still.
+    Reviews(Vec<OpenReview>),
     /// Whether an order was made under the id, and what it asked for where that was not a whole plan.
     Request(Option<Option<String>>),
     /// The cursor is older than what is kept; events begin at this sequence.
@@ -197,6 +233,10 @@ fn answer(conn: &Connection, query: &Query) -> Result<Rows, ReadError> {
         Query::Care(work) => care::work(conn, work).map(Rows::Care),
         Query::JobEvents { tenant, after, limit } => job_events(conn, tenant.as_ref(), *after, *limit),
         Query::TenantEvents { after, limit } => tenant_events(conn, *after, *limit),
+        Query::Doubt(id) => Ok(Rows::Doubt(doubt_rows::one(conn, *id)?.map(Box::new))),
+        Query::Doubts { filter, after, limit } => doubt_rows::page(conn, filter, *after, *limit),
+        Query::DoubtEvents { after, limit } => doubt_rows::events(conn, *after, *limit),
+        Query::Reviews => doubt_rows::reviews(conn),
         Query::Request(id) => Ok(Rows::Request(super::orders::request(conn, id)?)),
         Query::Plan => plan(conn),
         Query::Registrations => registrations(conn),
@@ -246,54 +286,6 @@ fn one(conn: &Connection, select: &JobSelect) -> Result<Option<StoredJob>, ReadE
             rusqlite::params![fn_number.as_str(), fd.0, tenant.as_str()],
         )?,
     }))
-}
-
-/// A condition made of fixed texts and bound values.
-struct Condition {
-    parts: Vec<String>,
-    values: Vec<Value>,
-}
-
-impl Condition {
-    fn new() -> Self {
-        Self {
-            parts: Vec::new(),
-            values: Vec::new(),
-        }
-    }
-
-    /// `?` in the text stands for the value.
-    fn and(&mut self, text: &str, value: impl Into<Value>) {
-        self.values.push(value.into());
-        self.parts.push(text.replace('?', &format!("?{}", self.values.len())));
-    }
-
-    fn label(&mut self, name: &str, value: &str) {
-        self.values.extend([name.to_owned().into(), value.to_owned().into()]);
-        let (name, value) = (self.values.len() - 1, self.values.len());
-        self.parts.push(format!(
-            "EXISTS (SELECT 1 FROM json_each(j.labels) l WHERE l.key = ?{name} AND l.value = ?{value})"
-        ));
-    }
-
-    fn any_of(&mut self, column: &str, values: Vec<String>) {
-        let marks: Vec<String> = values
-            .into_iter()
-            .map(|value| {
-                self.values.push(value.into());
-                format!("?{}", self.values.len())
-            })
-            .collect();
-        self.parts.push(format!("{column} IN ({})", marks.join(", ")));
-    }
-
-    fn text(&self) -> String {
-        if self.parts.is_empty() {
-            "1".to_owned()
-        } else {
-            self.parts.join(" AND ")
-        }
-    }
 }
 
 /// Most rows that one read looks at to find those that fit: a filter that fits nothing must not hold up a reader.
@@ -376,7 +368,7 @@ fn jobs(conn: &Connection, filter: &JobFilter, after: Option<i64>, limit: u32) -
 }
 
 /// Cuts a list to its page; the last row of the page when more follow.
-fn cut<T>(found: &mut Vec<T>, limit: u32) -> Option<&T> {
+pub(super) fn cut<T>(found: &mut Vec<T>, limit: u32) -> Option<&T> {
     let limit = limit as usize;
     if found.len() > limit {
         found.truncate(limit);
@@ -435,13 +427,13 @@ fn documents_of(
 }
 
 /// Where events begin when a cursor does not lie within those that are kept.
-fn stale(conn: &Connection, after: u64, last: u64) -> rusqlite::Result<Option<u64>> {
+pub(super) fn stale(conn: &Connection, after: u64, last: u64) -> rusqlite::Result<Option<u64>> {
     let floor = floor(conn)?;
     Ok((after > last || after.saturating_add(1) < floor).then_some(floor))
 }
 
 /// A full page may have more behind it; else everything up to the latest sequence was seen.
-fn seen_up_to<T>(found: &[(u64, T)], limit: u32, last: u64) -> u64 {
+pub(super) fn seen_up_to<T>(found: &[(u64, T)], limit: u32, last: u64) -> u64 {
     if found.len() == limit as usize {
         found.last().map_or(last, |(sequence, _)| *sequence)
     } else {

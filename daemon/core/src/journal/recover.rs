@@ -4,6 +4,7 @@
 //! Must never: leave an intent open that nobody works on any more.
 
 use super::care::{self, ArchiveFault};
+use super::doubts;
 use super::intents::end_sum;
 use super::jobs::{JobMove, move_job};
 use super::open::Fault;
@@ -113,7 +114,7 @@ pub(super) fn doubt_open_intents(tx: &Transaction<'_>, now: UnixMillis) -> Resul
             },
         )?;
     }
-    Ok(())
+    doubts::list_unlisted(tx, now)
 }
 
 pub(super) fn recovered(store: &Store, now: UnixMillis) -> Result<Recovered, Fault> {

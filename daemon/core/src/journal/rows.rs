@@ -108,7 +108,7 @@ pub(super) fn attempt_state_text(state: &AttemptState) -> &'static str {
     }
 }
 
-fn attempt_state(id: i64, text: &str) -> Result<AttemptState, ReadError> {
+pub(super) fn attempt_state(id: i64, text: &str) -> Result<AttemptState, ReadError> {
     [
         AttemptState::Open,
         AttemptState::InDoubt,
@@ -143,7 +143,8 @@ pub(super) fn learned_text(learned: Learned) -> &'static str {
     match learned {
         Learned::Answer => "answer",
         Learned::Scan => "scan",
-        Learned::Content => "content",
+        // The word that programs of the schemas before know; that persons said so stands in the row's verdict.
+        Learned::Content | Learned::Operator => "content",
     }
 }
 
@@ -319,7 +320,7 @@ pub(super) fn documents(
 ) -> Result<Vec<FoundDocument>, ReadError> {
     let mut statement = conn.prepare_cached(&format!(
         "SELECT f.number, d.fd, d.kind, d.fp, d.time, d.zone_minutes, d.shift, d.number_in_shift, d.total, t.inn, \
-         r.name, d.rnm, j.key, d.learned, d.id, {FORMAT}, {sign} FROM documents d JOIN fns f ON f.id = d.fn JOIN tenants t ON t.id = d.tenant \
+         r.name, d.rnm, j.key, d.learned, d.id, {FORMAT}, {sign}, d.verdict FROM documents d JOIN fns f ON f.id = d.fn JOIN tenants t ON t.id = d.tenant \
          JOIN registers r ON r.id = d.register LEFT JOIN jobs j ON j.id = d.job WHERE {condition}"
     ))?;
     let mut rows = statement.query(params)?;
@@ -347,7 +348,10 @@ fn document(row: &Row<'_>) -> Result<FoundDocument, ReadError> {
         register: register("document", id, &text(10)?)?,
         rnm: parsed("document", id, &text(11)?)?,
         total: Kopecks::new(total).map_err(|e| damaged("document", id, e))?,
-        learned: learned(id, &text(13)?)?,
+        learned: match row.get::<_, Option<i64>>(17)? {
+            Some(_) => Learned::Operator,
+            None => learned(id, &text(13)?)?,
+        },
     };
     let found = DocumentRow {
         fn_number: evidence.fn_number.clone(),

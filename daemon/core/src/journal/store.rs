@@ -5,7 +5,7 @@
 
 use super::command::{Command, Reply, ReplyBody};
 use super::query::{Query, ReadError, Rows};
-use super::{care, ends, intents, jobs, orders, query, read_back};
+use super::{care, doubts, ends, intents, jobs, orders, query, read_back, verdicts};
 use crate::domain::snapshot::RackKind;
 use crate::mutants::Mutant;
 use kassette_receipts::job_key::{Generation, RackId};
@@ -494,6 +494,10 @@ fn write(tx: &Transaction<'_>, facts: &mut JournalFacts, command: &Command, room
         Command::Cancel(order) => jobs::cancel(tx, order),
         Command::Expire { job, at } => jobs::expire(tx, *job, *at),
         Command::SetAside { job, reason, at } => jobs::set_aside(tx, *job, reason, *at),
+        Command::Looked { intent, reason, at } => doubts::looked(tx, *intent, reason, *at),
+        Command::AskReading(order) => doubts::ask_reading(tx, order),
+        Command::GiveVerdict(order) => verdicts::give(tx, order),
+        Command::Review(end) => verdicts::review(tx, end),
         Command::Seen(seen) => orders::seen(tx, seen),
         Command::Move(unit) => orders::unit_move(tx, unit),
         Command::Apply(order) => orders::apply(tx, facts, order),

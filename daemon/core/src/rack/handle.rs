@@ -3,9 +3,11 @@
 //! Owns: nothing; it asks.
 //! Must never: hand out anything that could write past the journal.
 
+use super::doubts::{self, ReadingOrder, VerdictOrder};
 use super::intake::{self, Request};
 use super::orders::{AppliedPlan, ApplyOrder, TenantOrder};
 use super::shared::{Shared, Standing};
+use crate::domain::doubt::{DoubtFilter, ShownDoubt};
 use crate::domain::error::RackError;
 use crate::domain::finding::{ClearOrder, Finding};
 use crate::domain::job::{
@@ -13,6 +15,7 @@ use crate::domain::job::{
 };
 use crate::domain::plan::RackPlan;
 use crate::domain::snapshot::RackSnapshot;
+use crate::domain::verdict::Judgement;
 use crate::journal::{Query, Rows, StoredJob};
 use crate::parts::UnixMillis;
 use kassette_receipts::job_key::JobKey;
@@ -33,6 +36,10 @@ pub struct RackHandle {
 
 fn stopping() -> RackError {
     RackError::new(Code::DaemonStopping, "the rack takes no requests any more").retry_after(5_000)
+}
+
+fn other_question() -> RackError {
+    RackError::new(Code::InternalFault, "the journal answered another question")
 }
 
 fn cursor_stale(after: u64, floor: u64) -> RackError {
@@ -289,6 +296,71 @@ impl RackHandle {
                 "the journal answered another question",
             )),
         }
+    }
+
+    /// One doubt with everything seen and said of it.
+    ///
+    /// # Errors
+    /// [`RackError`] with `DOUBT_NOT_FOUND`, or when the journal cannot be read.
+    pub async fn doubt(&self, id: i64) -> Result<ShownDoubt, RackError> {
+        let doubt = doubts::load(&self.shared, id).await?;
+        Ok(doubts::shown(&self.shared, doubt))
+    }
+
+    /// A page of doubts, newest first; those that are settled too unless the filter wants the open ones alone.
+    ///
+    /// # Errors
+    /// [`RackError`] when the journal cannot be read.
+    pub async fn doubts(
+        &self,
+        filter: DoubtFilter,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Page<ShownDoubt>, RackError> {
+        match self.shared.read(Query::Doubts { filter, after, limit }).await? {
+            Rows::Doubts(page) => Ok(Page {
+                rows: page
+                    .rows
+                    .into_iter()
+                    .map(|one| doubts::shown(&self.shared, one))
+                    .collect(),
+                next: page.next,
+                looked: page.looked,
+                sequence: page.sequence,
+            }),
+            _ => Err(other_question()),
+        }
+    }
+
+    /// Doubts that changed after a sequence, in order, and the sequence to continue from.
+    ///
+    /// # Errors
+    /// [`RackError`] with `CURSOR_STALE` when events after that sequence are not kept any more.
+    pub async fn doubt_events(&self, after: u64, limit: u32) -> Result<(Vec<(u64, ShownDoubt)>, u64), RackError> {
+        match self.shared.read(Query::DoubtEvents { after, limit }).await? {
+            Rows::DoubtEvents { rows, upto } => {
+                let shown = |(sequence, doubt)| (sequence, doubts::shown(&self.shared, doubt));
+                Ok((rows.into_iter().map(shown).collect(), upto))
+            }
+            Rows::CursorStale(floor) => Err(cursor_stale(after, floor)),
+            _ => Err(other_question()),
+        }
+    }
+
+    /// Gives a verdict on a doubt; the doubt after it. It counts when another client repeats it.
+    ///
+    /// # Errors
+    /// [`RackError`] with what the verdict lacks or contradicts; then nothing was stored.
+    pub async fn give_verdict(&self, order: VerdictOrder) -> Result<(ShownDoubt, Judgement), RackError> {
+        self.ask(|answer| Request::GiveVerdict(Box::new(order), answer)).await
+    }
+
+    /// Lets the FN of a doubt be read again; the doubt after the order, not after the reading.
+    ///
+    /// # Errors
+    /// [`RackError`] with `REGISTER_ABSENT` when the FN stands in no register, `DOUBT_SETTLED`, `DOUBT_NOT_FOUND`.
+    pub async fn read_again(&self, order: ReadingOrder) -> Result<ShownDoubt, RackError> {
+        self.ask(|answer| Request::ReadAgain(Box::new(order), answer)).await
     }
 
     /// Changes what stands in the rack, or says what that would change.

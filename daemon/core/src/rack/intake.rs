@@ -6,14 +6,17 @@
 //! Must never: take a known key as new, or answer before the commit.
 
 use super::INTAKE_MAX;
+use super::doubts::{self, ReadingOrder, VerdictOrder};
 use super::limits::room;
 use super::orders::{self, AppliedPlan, ApplyOrder, TenantOrder};
 use super::shared::{NotWritten, Shared, Standing};
 use crate::dispatch::coverage::{context, covered};
 use crate::domain::device::Registration;
+use crate::domain::doubt::ShownDoubt;
 use crate::domain::error::RackError;
 use crate::domain::finding::{ClearOrder, Finding};
 use crate::domain::job::{CancelOrder, Job, JobSelect, SubmitOrder, Submitted};
+use crate::domain::verdict::Judgement;
 use crate::journal::{
     AcceptJob, CancelJob, CareFound, CareWork, Command, KeyRecord, KeySelect, Query, ReplyBody, Rows, StoredJob,
 };
@@ -53,6 +56,8 @@ pub(super) enum Request {
     Apply(Box<ApplyOrder>, Answer<AppliedPlan>),
     ChangeTenants(Box<TenantOrder>, Answer<Arc<Standing>>),
     ClearFinding(Box<ClearOrder>, Answer<Vec<Finding>>),
+    GiveVerdict(Box<VerdictOrder>, Answer<(ShownDoubt, Judgement)>),
+    ReadAgain(Box<ReadingOrder>, Answer<ShownDoubt>),
 }
 
 /// Runs requests, at most so many at once, until the rack stops and all are answered.
@@ -95,6 +100,12 @@ async fn serve(shared: Arc<Shared>, request: Request) {
         }
         Request::ChangeTenants(order, answer) => {
             answer.send(orders::change_tenants(&shared, *order).await).ok();
+        }
+        Request::GiveVerdict(order, answer) => {
+            answer.send(doubts::give_verdict(&shared, *order).await).ok();
+        }
+        Request::ReadAgain(order, answer) => {
+            answer.send(doubts::read_again(&shared, *order).await).ok();
         }
     }
 }

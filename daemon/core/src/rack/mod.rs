@@ -5,6 +5,7 @@
 
 mod buyer;
 mod care;
+mod doubts;
 mod endings;
 mod handle;
 mod intake;
@@ -14,6 +15,7 @@ pub(crate) mod shared;
 mod slots;
 
 pub use buyer::unseal_buyer;
+pub use doubts::{ReadingOrder, VerdictOrder};
 pub use handle::RackHandle;
 pub use orders::{AppliedPlan, ApplyOrder, TenantOrder};
 pub use shared::Standing;
@@ -121,6 +123,11 @@ impl Rack {
             shared.doubt(unresolved);
         }
         recall_findings(&shared).await?;
+        if let Rows::Reviews(open) = shared.read(Query::Reviews).await? {
+            for review in open {
+                shared.review(review);
+            }
+        }
         let (requests, inbox) = mpsc::channel(INTAKE_MAX);
         let mut tasks = JoinSet::new();
         tasks.spawn(intake::run(Arc::clone(&shared), inbox));
@@ -248,9 +255,10 @@ async fn recall_doubt(shared: &Shared, intent: &OpenIntent) -> Result<Unresolved
         && let Rows::Job(Some(stored)) = shared.read(Query::JobById(id)).await?
     {
         unresolved.taken = Some(shared.taken_of(&stored));
-        // What a person was asked to settle stays a person's, unless the FN was only not there to be read.
-        let person = stored.job.needs_person;
-        unresolved.manual = person.filter(|reason| reason.code != Code::RegisterWrongFn);
+    }
+    // What a person was asked to settle stays a person's, unless the FN was only not there to be read.
+    if let Rows::Doubt(Some(doubt)) = shared.read(Query::Doubt(intent.intent)).await? {
+        unresolved.manual = doubt.person.filter(|reason| reason.code != Code::RegisterWrongFn);
     }
     Ok(unresolved)
 }

@@ -17,7 +17,9 @@ use crate::domain::job::Job;
 use crate::domain::plan::{CheckedPlan, RackPlan};
 use crate::domain::snapshot::{JournalHealth, RackSnapshot, UnitSnapshot};
 use crate::domain::unit::UnitState;
-use crate::journal::{CareFound, CareWork, Command, Commit, OpenIntent, Query, ReadError, ReplyBody, Rows, StoredJob};
+use crate::journal::{
+    CareFound, CareWork, Command, Commit, OpenIntent, OpenReview, Query, ReadError, ReplyBody, Rows, StoredJob,
+};
 use crate::parts::{Event, FaultPoints, Severity, TenantKeys, UnixMillis};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};
@@ -110,6 +112,7 @@ pub struct Shared {
     /// Grows when a person has settled something that kept a lane closed.
     pub lanes: watch::Sender<u64>,
     shown: Mutex<BTreeSet<i64>>,
+    reviews: Mutex<BTreeMap<FnNumber, OpenReview>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -145,6 +148,7 @@ impl Shared {
             findings: Mutex::default(),
             lanes: watch::Sender::new(0),
             shown: Mutex::default(),
+            reviews: Mutex::default(),
         }
     }
 
@@ -175,6 +179,13 @@ impl Shared {
                     (ReplyBody::JobState(state), Some(row)) if state.is_final() => self.endings.ended(row),
                     (
                         ReplyBody::Ended {
+                            job: Some((row, state)),
+                            ..
+                        },
+                        _,
+                    )
+                    | (
+                        ReplyBody::Verdict {
                             job: Some((row, state)),
                             ..
                         },
@@ -386,6 +397,45 @@ impl Shared {
     /// Forgets an attempt that was resolved.
     pub fn resolved(&self, fn_number: &FnNumber) -> Option<Unresolved> {
         lock(&self.doubts).remove(fn_number)
+    }
+
+    /// Forgets the attempt on an FN that persons settled, and what is shown of it.
+    pub fn settled(&self, fn_number: &FnNumber, intent: i64) -> Option<Unresolved> {
+        let removed = {
+            let mut doubts = lock(&self.doubts);
+            let same = doubts.get(fn_number).is_some_and(|known| known.intent.intent == intent);
+            same.then(|| doubts.remove(fn_number)).flatten()
+        };
+        if let Some(unresolved) = &removed {
+            self.snapshot.send_modify(|snapshot| {
+                let units = Arc::make_mut(snapshot).units.values_mut();
+                for unit in units.filter(|unit| unit.register.as_ref() == Some(&unresolved.intent.register)) {
+                    unit.in_doubt = None;
+                    unit.job = None;
+                }
+            });
+        }
+        removed
+    }
+
+    /// What is to be read of an FN before anything is made on it, because persons settled a doubt there.
+    pub fn review_on(&self, fn_number: &FnNumber) -> Option<OpenReview> {
+        lock(&self.reviews).get(fn_number).cloned()
+    }
+
+    /// Notes that an FN is to be read, or stands still.
+    pub fn review(&self, open: OpenReview) {
+        lock(&self.reviews).insert(open.fn_number.clone(), open);
+    }
+
+    /// Notes that an FN shows what persons said, or that they have answered for what it shows.
+    pub fn reviewed(&self, fn_number: &FnNumber) {
+        lock(&self.reviews).remove(fn_number);
+    }
+
+    /// What a register was last seen registered for.
+    pub fn registration_of(&self, register: &RegisterId) -> Option<Registration> {
+        lock(&self.registrations).get(register).cloned()
     }
 
     /// Notes what a register is registered for; what was noted before.

@@ -11,6 +11,7 @@ use crate::domain::error::Reason;
 use crate::domain::plan::Adoption;
 use crate::domain::snapshot::RackKind;
 use crate::domain::unit::UnitState;
+use crate::drivers::{Driver, DriverError};
 use crate::journal::{Command, EndIntent, FnMark, JobEnd, ReplyBody, Seen, Verdict};
 use crate::parts::{Event, LockGuard, LockHeld, LockKind, Severity};
 use crate::rack::shared::Shared;
@@ -235,5 +236,24 @@ pub(super) async fn see(
             Code::InternalFault,
             "the journal gave no mark for the FN",
         ))),
+    }
+}
+
+/// A doubt is settled by INN, RNM and FN alone: where a register states something else that makes no sense, that must not
+/// keep its FN from being read. What it was last seen registered for stands in until then.
+pub(super) async fn doubted_registration(
+    shared: &Shared,
+    adoption: &Adoption,
+    driver: &mut dyn Driver,
+    error: &DriverError,
+) -> Result<Registration, SessionEnd> {
+    let unsettled = shared.doubt_on(&adoption.fn_number).is_some() || shared.review_on(&adoption.fn_number).is_some();
+    let known = shared.registration_of(&adoption.register);
+    match (error, known) {
+        (DriverError::Undecided(_), Some(known)) if unsettled => {
+            let (inn, rnm) = driver.owner().await?;
+            Ok(Registration { inn, rnm, ..known })
+        }
+        _ => Err(error.clone().into()),
     }
 }

@@ -9,6 +9,7 @@ mod audit;
 mod marks;
 mod readiness;
 mod recovery;
+mod review;
 mod session;
 mod settle;
 mod shift;

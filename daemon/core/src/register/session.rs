@@ -7,7 +7,7 @@
 //! Owns: the driver, the locks, and what was read of the device in this session.
 //! Must never: take a job before all of that holds.
 
-use super::admit::{Admitted, admit, check_registration, publish_identity, see, tell_change};
+use super::admit::{Admitted, admit, check_registration, doubted_registration, publish_identity, see, tell_change};
 use super::audit::Audit;
 use super::readiness::{self, Ready, View};
 use super::recovery::LOOK_PAUSE;
@@ -150,7 +150,13 @@ impl<'a> Session<'a> {
         (adoption, locks, plan_version): Admitted,
     ) -> Result<Self, SessionEnd> {
         driver.barrier().await?;
-        let registration = driver.registration().await?;
+        let (registration, unread) = match driver.registration().await {
+            Ok(registration) => (registration, None),
+            Err(error) => (
+                doubted_registration(&shared, &adoption, driver.as_mut(), &error).await?,
+                Some(error),
+            ),
+        };
         let status = driver.status().await?;
         check_registration(actor, &adoption, &registration, &status).await?;
         if let Some(before) = shared.registered(&adoption.register, &registration) {
@@ -176,7 +182,12 @@ impl<'a> Session<'a> {
         };
         session.publish_device();
         let doubted = session.shared.doubt_on(&session.adoption.fn_number).is_some();
+        Box::pin(session.review()).await?;
         Box::pin(session.settle()).await?;
+        session.stand_still().await?;
+        if let Some(error) = unread {
+            return Err(error.into());
+        }
         session.stop_on_findings().await?;
         Box::pin(session.check_mark(mark)).await?;
         // Not before: a register that a doubt left inside a document may refuse to tell.

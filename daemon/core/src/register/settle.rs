@@ -60,11 +60,32 @@ impl Session<'_> {
         };
         match resolution {
             Ok(resolution) => self.resolved(unresolved, resolution).await,
-            Err(not_yet) => Err(self.unresolved(not_yet)),
+            Err(not_yet) => {
+                self.note_look(unresolved.intent.intent, &not_yet).await;
+                Err(self.unresolved(not_yet))
+            }
         }
     }
 
-    fn unresolved(&mut self, not_yet: NotYet) -> SessionEnd {
+    /// A look that settled nothing is news once; that a register does not answer is not a look.
+    async fn note_look(&mut self, intent: i64, not_yet: &NotYet) {
+        let (NotYet::NotIdle(reason) | NotYet::Moving(reason)) = not_yet else {
+            return;
+        };
+        let told = self.shared.snapshot.borrow().units.get(&self.actor.label).cloned();
+        if told.and_then(|unit| unit.in_doubt).map(|told| told.code) == Some(reason.code) {
+            return;
+        }
+        let command = Command::Looked {
+            intent,
+            reason: reason.clone(),
+            at: self.shared.now(),
+        };
+        // Without room for it the doubt stands as it stood.
+        self.shared.commit(command).await.ok();
+    }
+
+    pub(super) fn unresolved(&mut self, not_yet: NotYet) -> SessionEnd {
         let end = match not_yet {
             NotYet::Device(error) => SessionEnd::from(error),
             NotYet::NotIdle(reason) | NotYet::Moving(reason) => SessionEnd::Failed(reason),

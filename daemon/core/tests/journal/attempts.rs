@@ -120,7 +120,8 @@ fn a_document_of_an_fn_or_of_a_job_is_stored_once() {
     let sql = rig.sql();
     let copy = |fd: &str, job: &str, intent: &str| {
         sql.execute_batch(&format!(
-            "INSERT INTO documents SELECT NULL, fn, {fd}, kind, fp, time, zone_minutes, shift, number_in_shift, total, \
+            "INSERT INTO documents (id, fn, fd, kind, fp, time, zone_minutes, shift, number_in_shift, total, tenant, \
+             register, rnm, job, intent, learned, at, sum) SELECT NULL, fn, {fd}, kind, fp, time, zone_minutes, shift, number_in_shift, total, \
              tenant, register, rnm, {job}, {intent}, learned, at, sum FROM documents"
         ))
         .unwrap_err()

@@ -65,6 +65,7 @@ fn a_journal_that_was_only_worked_with_is_good() {
         ("digest", 0),
         ("document", 2),
         ("document as read", 0),
+        ("doubt", 2),
         ("finding", 0),
         ("foreign document", 0),
         ("gap", 0),
@@ -72,6 +73,9 @@ fn a_journal_that_was_only_worked_with_is_good() {
         ("key", 0),
         ("order", 1),
         ("resolution", 1),
+        ("review", 0),
+        ("sighting", 1),
+        ("verdict", 0),
     ];
     assert_eq!(report.rows, rows.into());
     rig.reopen();

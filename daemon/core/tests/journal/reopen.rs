@@ -25,7 +25,8 @@ fn every_open_intent_is_in_doubt_after_a_start_with_its_job_and_an_event() {
         (JobState::InDoubt, AttemptState::InDoubt)
     );
     assert_eq!(stored.reason.as_ref().map(|reason| reason.code), Some(Code::DoubtOpen));
-    let Rows::JobEvents { rows, .. } = rig.events(None, sequence - 1, 10) else {
+    // One event of the job, and one of each doubt.
+    let Rows::JobEvents { rows, .. } = rig.events(None, sequence - 3, 10) else {
         panic!()
     };
     assert_eq!(rows.len(), 1);

@@ -16,7 +16,7 @@ use kassette_wire::shtrih::{
     CommandCode, FullState, ModelFlags, ModelParameters, ModelParametersRequest, Request, TableCell, fn_number,
 };
 use kassette_wire::text::{decode_cp1251, until_nul};
-use kassette_wire::value::{FnNumber, RegisterId, RegisterSerial, Vendor};
+use kassette_wire::value::{FnNumber, Inn, RegisterId, RegisterSerial, Rnm, Vendor};
 
 /// FN table of desktop models (3.3) and of the cash-core family (captures).
 const FN_TABLE: u8 = 18;
@@ -142,6 +142,16 @@ impl ShtrihM {
         let value = self.talk.table(cell).await?;
         let text = value.map(|bytes| decode_cp1251(until_nul(&bytes)).trim().to_owned());
         Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    /// FF09 alone.
+    pub(super) async fn read_owner(&mut self) -> Result<(Inn, Rnm), DriverError> {
+        let request = Request::FnRegistration(Conversation::PASSWORD);
+        let stated = self
+            .talk
+            .ask(&request, Care::Read, |answer| pick!(answer, FnRegistration))
+            .await?;
+        Ok((padded(&stated.inn, "INN")?, padded(&stated.rnm, "RNM")?))
     }
 
     /// FF09, the FFD field, address and place of the FN table.

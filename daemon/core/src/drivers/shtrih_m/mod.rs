@@ -32,7 +32,7 @@ use conversation::Conversation;
 use identity::Facts;
 use kassette_wire::codes::Code;
 use kassette_wire::shtrih::{ErrorCode, FnDocumentKind, Mode, Request, Submode};
-use kassette_wire::value::{FdNumber, FnNumber, LocalTime};
+use kassette_wire::value::{FdNumber, FnNumber, Inn, LocalTime, Rnm};
 use receipt::Registered;
 use statements::Stated;
 use std::time::Duration;
@@ -132,6 +132,10 @@ impl Driver for ShtrihM {
 
     async fn registration(&mut self) -> Result<Registration, DriverError> {
         self.read_registration().await
+    }
+
+    async fn owner(&mut self) -> Result<(Inn, Rnm), DriverError> {
+        self.read_owner().await
     }
 
     async fn status(&mut self) -> Result<Status, DriverError> {

@@ -156,6 +156,7 @@ pub const fn evidence(learned: Learned) -> v1::Evidence {
         Learned::Answer => v1::Evidence::Answer,
         Learned::Scan => v1::Evidence::ReadBack,
         Learned::Content => v1::Evidence::Content,
+        Learned::Operator => v1::Evidence::Person,
     }
 }
 

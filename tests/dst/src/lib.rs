@@ -7,6 +7,7 @@
 pub mod check;
 pub mod draw;
 pub mod figures;
+pub mod mutants;
 pub mod nth;
 pub mod play;
 pub mod run;

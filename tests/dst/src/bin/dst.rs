@@ -4,12 +4,17 @@
 //! Must never: end with zero when a promise was broken.
 
 use clap::Parser;
+use kassette_core::mutants::{MUTANTS, Mutant};
 use kassette_dst::figures::Figures;
+use kassette_dst::mutants;
 use kassette_dst::nth;
 use kassette_dst::run::{Run, Until, tell_all};
 use kassette_dst::story::{Failure, Options};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+
+/// Seeds of a run that names no number.
+const SEEDS: u64 = 100;
 
 /// Tells stories of a rack drawn from seeds and checks every promise of exactly-once after each step.
 ///
@@ -24,13 +29,14 @@ use std::time::{Duration, Instant};
   cargo dst --minutes 5 --seed 1  five minutes, from seed 1 on
   cargo dst --seed 17 --seeds 1   one seed again
   cargo dst --nth                 every effect of each kind of document fails once, in every way
+  cargo dst --mutants             whether every naive variant of the core is told from the real one
 
-The last line is JSON. Exit codes: 0 no failure, 1 a promise was broken, 64 usage."
+The last line is JSON. Exit codes: 0 no failure, 1 a promise was broken or a mutant survived, 64 usage."
 )]
 struct Arguments {
-    /// How many seeds.
-    #[arg(long, conflicts_with = "minutes", default_value_t = 100)]
-    seeds: u64,
+    /// How many seeds: 100 when absent, 200 for each mutant.
+    #[arg(long, conflicts_with = "minutes")]
+    seeds: Option<u64>,
     /// Go on for so many minutes instead.
     #[arg(long)]
     minutes: Option<u64>,
@@ -43,6 +49,23 @@ struct Arguments {
     /// Worker threads; as many as there are cores when absent.
     #[arg(long)]
     jobs: Option<usize>,
+    /// Lets each mutant of the core live in turn, from seed 1 on until a story tells it.
+    #[arg(long, conflicts_with_all = ["minutes", "seed"])]
+    mutants: bool,
+    /// This mutant alone.
+    #[arg(long, value_name = "NAME", requires = "mutants", value_parser = mutant_named)]
+    only: Option<Mutant>,
+}
+
+fn mutant_named(name: &str) -> Result<Mutant, String> {
+    let names = || {
+        Mutant::ALL
+            .iter()
+            .map(|mutant| mutant.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    Mutant::named(name).ok_or_else(|| format!("the mutants are {}", names()))
 }
 
 fn main() -> ExitCode {
@@ -56,15 +79,21 @@ fn main() -> ExitCode {
     // A story that breaks is told by its result.
     std::panic::set_hook(Box::new(|_| {}));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = arguments.jobs.unwrap_or(cores);
     if arguments.nth {
-        return nth_failure(arguments.jobs.unwrap_or(cores));
+        return nth_failure(threads);
+    }
+    if arguments.mutants {
+        return hunt_all(&arguments, threads);
     }
     let run = Run {
         first: arguments.seed,
-        until: arguments.minutes.map_or(Until::Seeds(arguments.seeds), |minutes| {
-            Until::Instant(Instant::now() + Duration::from_secs(60 * minutes))
-        }),
-        threads: arguments.jobs.unwrap_or(cores),
+        until: arguments
+            .minutes
+            .map_or(Until::Seeds(arguments.seeds.unwrap_or(SEEDS)), |minutes| {
+                Until::Instant(Instant::now() + Duration::from_secs(60 * minutes))
+            }),
+        threads,
         twice_every: 16,
         options: Options::default(),
     };
@@ -85,6 +114,26 @@ fn nth_failure(threads: usize) -> ExitCode {
     });
     println!("{{\"effects\":{effects},\"failures\":{failures}}}");
     ExitCode::from(u8::from(!held))
+}
+
+/// Hunts every mutant, or the one asked for, and prints the table.
+fn hunt_all(arguments: &Arguments, threads: usize) -> ExitCode {
+    if !MUTANTS {
+        eprintln!("this build carries no mutants: cargo dst --mutants");
+        return ExitCode::from(64);
+    }
+    let wanted = Mutant::ALL
+        .iter()
+        .filter(|mutant| arguments.only.is_none_or(|only| only == **mutant));
+    println!("{}", mutants::head());
+    let mut all = Vec::new();
+    for mutant in wanted {
+        let hunted = mutants::hunt(*mutant, arguments.seeds.unwrap_or(mutants::SEEDS), threads);
+        println!("{}", mutants::line(&hunted));
+        all.push(hunted);
+    }
+    println!("{}", mutants::last_line(&all));
+    ExitCode::from(u8::from(all.iter().any(|hunted| hunted.caught.is_none())))
 }
 
 /// Tells a run, and how it goes; how many seeds failed.

@@ -11,6 +11,7 @@ mod stage;
 use crate::check;
 use crate::figures::Figures;
 use crate::play::{Play, simulate};
+use kassette_core::mutants::Mutant;
 use stage::Stage;
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -43,6 +44,8 @@ pub struct Options {
     pub mode: Option<Mode>,
     /// What is left out: how a failure is made short.
     pub without: BTreeSet<Part>,
+    /// The mutant that is alive; none is in a build without them.
+    pub mutant: Option<Mutant>,
     /// Every line of the trace is kept; else the last few of a failure.
     pub keep_trace: bool,
 }
@@ -131,6 +134,7 @@ async fn tell(seed: u64, options: &Options, told: &Told) -> Figures {
     if !options.keep_trace {
         play.world.be_brief();
     }
+    play.world.carry(options.mutant);
     told.begins(&play.world);
     play.world.note(format_args!("seed {seed}: {stage:?}"));
     play.start().await;

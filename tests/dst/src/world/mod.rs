@@ -14,6 +14,7 @@ use crate::check::{Tally, Witness};
 use disk::TroubledCommitter;
 use kassette_core::domain::snapshot::RackKind;
 use kassette_core::journal::{InlineCommitter, Store, StoreConfig};
+use kassette_core::mutants::Mutant;
 use kassette_core::parts::{LockKind, Point, PortAddress, PortMap, WallClock};
 use kassette_core::rack::{Parts, Policy, Rack};
 use kassette_hw_sim::faults::{FaultKind, FaultSpec, Trigger};
@@ -104,6 +105,7 @@ struct Inner {
     reached: Mutex<BTreeMap<Point, u32>>,
     killed: Notify,
     witness: Arc<Mutex<Witness>>,
+    mutant: Mutex<Option<Mutant>>,
 }
 
 impl Inner {
@@ -129,6 +131,7 @@ impl Inner {
             reached: Mutex::default(),
             killed: Notify::new(),
             witness: Arc::default(),
+            mutant: Mutex::default(),
         }
     }
 }
@@ -381,6 +384,17 @@ impl World {
         self.0.killed.notify_one();
     }
 
+    /// Lets the core of this world carry a mutant from its next start on.
+    pub fn carry(&self, mutant: Option<Mutant>) {
+        *lock(&self.0.mutant) = mutant;
+    }
+
+    /// The mutant that the core carries.
+    #[must_use]
+    pub fn mutant(&self) -> Option<Mutant> {
+        *lock(&self.0.mutant)
+    }
+
     /// Starts a rack on the journal as it stands on the disk.
     ///
     /// # Panics
@@ -392,6 +406,8 @@ impl World {
             rack_id: Some("K1".parse().expect("K1 are letters of a rack")),
             reserve_bytes: 0,
             free_mark: None,
+            #[cfg(feature = "mutants")]
+            mutant: self.mutant(),
         };
         // Guards of a killed process are released by the kernel.
         lock(&self.0.held).retain(|_, holder| *holder != self.0.name);

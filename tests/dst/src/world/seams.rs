@@ -102,6 +102,11 @@ impl Faults for World {
             Some(_) | None => Reach::Go,
         }
     }
+
+    #[cfg(feature = "mutants")]
+    fn mutant(&self) -> Option<kassette_core::mutants::Mutant> {
+        Self::mutant(self)
+    }
 }
 
 impl EventSink for World {

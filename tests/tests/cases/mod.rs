@@ -11,6 +11,7 @@ mod happy;
 mod import;
 mod lists;
 mod matrix;
+mod mutants;
 mod oracle;
 mod outside_driver;
 mod python_client;

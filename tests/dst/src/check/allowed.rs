@@ -21,6 +21,8 @@ pub struct Allowed {
     pub foreign: bool,
     /// Registers that need not come back, by their place: bit 0 is the first.
     pub away: u32,
+    /// Those of them whose FN never comes back.
+    pub gone: u32,
 }
 
 impl Allowed {
@@ -30,6 +32,7 @@ impl Allowed {
         waiting: false,
         foreign: false,
         away: 0,
+        gone: 0,
     };
 
     /// The FN of this register takes no more documents.
@@ -47,6 +50,7 @@ impl Allowed {
     pub const fn taken_away(at: usize) -> Self {
         Self {
             manual: true,
+            gone: 1 << at,
             ..Self::worn_out(at)
         }
     }
@@ -56,7 +60,8 @@ impl Allowed {
     pub const fn shared(at: usize) -> Self {
         Self {
             foreign: true,
-            ..Self::taken_away(at)
+            manual: true,
+            ..Self::worn_out(at)
         }
     }
 
@@ -68,7 +73,14 @@ impl Allowed {
             waiting: self.waiting || other.waiting,
             foreign: self.foreign || other.foreign,
             away: self.away | other.away,
+            gone: self.gone | other.gone,
         }
+    }
+
+    /// Whether the FN of a register is gone for good.
+    #[must_use]
+    pub const fn has_lost_fn(self, at: usize) -> bool {
+        self.gone >> at & 1 == 1
     }
 
     /// Whether a register must be at work when the story has come to rest.

@@ -6,7 +6,7 @@
 use crate::check::Allowed;
 use crate::draw::Draw;
 use crate::play::Play;
-use kassette_hw_sim::faults::{FaultKind, Trigger};
+use kassette_hw_sim::faults::{FaultKind, Trigger, When};
 use kassette_hw_sim::fiscal_storage::{CalendarDay, Phase};
 
 /// What stays.
@@ -27,7 +27,8 @@ pub enum Lasting {
     NoPaper,
     /// Every answer is late, milliseconds.
     Slow(u64),
-    /// The register's clock jumps, seconds.
+    /// The register's clock jumps, seconds; by more than K7 allows only where its power goes with it, as nobody can look
+    /// at a clock that jumps between the look and the document.
     Clock(i64),
     /// Documents that are read from the FN end after so many bytes.
     CutDocuments(usize),
@@ -63,6 +64,8 @@ const SETTINGS: &[(u8, u16, u8, &str)] = &[
     (17, 1, 8, "1E"),
     (24, 1, 13, "01"),
 ];
+/// A jump of a clock that leaves documents true enough, seconds.
+const SMALL_JUMP_S: i64 = 240;
 /// Documents that an FN can still make when it is put in.
 const DOCUMENTS: u32 = 250_000;
 
@@ -159,7 +162,12 @@ impl Lasting {
 
     pub(super) fn strike(&self, play: &Play, at: usize, nth: u64) {
         let (serial, name, kind) = (play.serial(at).to_owned(), self.name(), self.begins(at));
+        let far = matches!(self, Self::Clock(seconds) if seconds.abs() > SMALL_JUMP_S);
         play.world.at_exchange(nth, move |world| {
+            if far {
+                let (when, down_ms) = (When::Before, 1_000);
+                world.fault(&serial, FaultKind::PowerCut { when, down_ms }, Trigger::Now);
+            }
             world.fault(&serial, kind, Trigger::Now);
             world.took_effect(name);
         });
@@ -173,11 +181,15 @@ impl Lasting {
     }
 }
 
-/// Puts the first FN back, unless it is gone for good.
+/// Puts the first FN back, unless it is gone for good. One that takes no more documents is as it was.
 pub(super) fn mend(play: &Play, at: usize) {
     let seen = play.world.bench().observe(play.serial(at));
     let own = play.fn_number(at);
-    if play.allowed.needs(at) && seen.is_some_and(|seen| seen.device.fn_number != own) {
-        play.fault(at, other_fn(own.to_owned()), Trigger::Now);
+    if play.allowed.has_lost_fn(at) || seen.is_none_or(|seen| seen.device.fn_number == own) {
+        return;
+    }
+    play.fault(at, other_fn(own.to_owned()), Trigger::Now);
+    if !play.allowed.needs(at) {
+        play.fault(at, FaultKind::FnFill, Trigger::Now);
     }
 }

@@ -75,6 +75,9 @@ impl Stranger {
                 });
             }
             Self::ClosesShift => {
+                if bench.open(&seen.name, generation).is_err() {
+                    return;
+                }
                 play.world.expects_foreign(&seen.device.fn_number);
                 play.stranger(at, &Request::FnCloseShift(Password(30))).await;
                 let after = bench.observe(play.serial(at));
@@ -110,9 +113,11 @@ async fn second_daemon(play: &Play, at: usize, orders: u32) {
     };
     let handle = rack.handle();
     if handle.apply(apply).await.is_ok() {
-        for number in 0..orders {
+        // Another one next time, with other clients.
+        let first = THEIR_ORDERS + 10 * u32::try_from(play.world.counts().strikes).unwrap_or(0);
+        for number in first..first + orders {
             // Whether it takes them is its own affair.
-            let _ = handle.submit(order(THEIR_ORDERS + number)).await;
+            let _ = handle.submit(order(number)).await;
         }
         tokio::time::sleep(Duration::from_secs(60)).await;
     }

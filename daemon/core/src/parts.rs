@@ -347,6 +347,16 @@ points! {
     AuditRead = "audit-read",
     /// What was read back is noted, with what was found.
     AuditNoted = "audit-noted",
+    /// An FN that is read before its lane opens was seen at rest.
+    ReadingAtRest = "reading-at-rest",
+    /// Documents that were read are durable.
+    ReadingNoted = "reading-noted",
+    /// Every document of an FN was read.
+    ReadingDone = "reading-done",
+    /// It is decided how a held job goes on.
+    HeldDecided = "held-decided",
+    /// A held job went on.
+    HeldSettled = "held-settled",
     /// The register's clock was set.
     ClockSet = "clock-set",
     /// A setting of the register was written.

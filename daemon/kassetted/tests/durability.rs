@@ -61,6 +61,7 @@ async fn commit_until_killed(folder: &Path) {
                     request: None,
                     tenants: Default::default(),
                     slots: Vec::new(),
+                    fns: std::collections::BTreeMap::new(),
                     at: UnixMillis(0),
                 };
                 match committer.commit(Change::Apply(Box::new(order))).await {

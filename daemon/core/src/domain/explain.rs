@@ -99,6 +99,22 @@ fn key_at(tags: &TlvList, place: KeyPlace) -> Option<String> {
     Some(text.trim_end().to_owned()).filter(|text| JobKey::parse(text).is_ok())
 }
 
+/// Where a key of our form stands in a document.
+#[must_use]
+pub fn key_place(tags: &TlvList) -> Option<KeyPlace> {
+    [KeyPlace::AdditionalAttribute, KeyPlace::UserAttribute]
+        .into_iter()
+        .find(|place| key_at(tags, *place).is_some())
+}
+
+/// The job key of a document, of whatever rack.
+#[must_use]
+pub fn key_of(tags: &TlvList) -> Option<JobKey> {
+    key_place(tags)
+        .and_then(|place| key_at(tags, place))
+        .and_then(|text| JobKey::parse(&text).ok())
+}
+
 /// Where the evidence of a document is taken.
 #[derive(Debug, Clone)]
 pub struct Witness {

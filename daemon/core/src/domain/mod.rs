@@ -13,6 +13,7 @@ pub mod error;
 pub mod explain;
 pub mod finding;
 pub mod job;
+pub mod orphan;
 pub mod plan;
 pub mod snapshot;
 pub mod taxes;

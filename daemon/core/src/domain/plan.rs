@@ -179,6 +179,15 @@ pub struct CheckedPlan {
     pub registers: BTreeMap<RegisterId, Adoption>,
 }
 
+impl CheckedPlan {
+    /// The adopted FNs, each with its taxpayer.
+    #[must_use]
+    pub fn fns(&self) -> BTreeMap<FnNumber, Inn> {
+        let of = |adoption: &Adoption| (adoption.fn_number.clone(), adoption.tenant.clone());
+        self.registers.values().map(of).collect()
+    }
+}
+
 /// A slot with its parsed port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedSlot {

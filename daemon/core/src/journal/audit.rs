@@ -5,10 +5,12 @@
 
 use super::doubts::{doubt_sum, sighting_sum};
 use super::ends::{document_sum, resolution_sum};
+use super::generations::generation_sum;
 use super::intents::{begin_chain, end_sum, fn_sum};
 use super::open::Fault;
 use super::orders::order_sum;
 use super::read_back::{clear_sum, finding_sum, foreign_sum, tags_sum};
+use super::readings::{orphan_sum, reading_sum};
 use super::rows::{job_state_sum, job_sum};
 use super::verdicts::{review_sum, verdict_sum};
 use rusqlite::Connection;
@@ -18,7 +20,7 @@ pub(super) type Sum = fn(&Connection, i64) -> rusqlite::Result<Vec<u8>>;
 /// Rows that decide what is sent next: everything unfinished, the end of each lane, the newest plan.
 pub(super) fn before_start(conn: &Connection) -> Result<(), Fault> {
     let unfinished = "state IN ('ACCEPTED', 'RUNNING', 'IN_DOUBT')";
-    let checks: [(&str, String, Sum); 10] = [
+    let checks: [(&str, String, Sum); 13] = [
         (
             "finding",
             "SELECT id, sum FROM findings WHERE cleared_at IS NULL".into(),
@@ -31,6 +33,13 @@ pub(super) fn before_start(conn: &Connection) -> Result<(), Fault> {
             job_state_sum,
         ),
         ("FN", "SELECT id, sum FROM fns".into(), fn_sum),
+        ("generation", "SELECT id, sum FROM generations".into(), generation_sum),
+        ("reading", "SELECT id, sum FROM readings".into(), reading_sum),
+        (
+            "orphan",
+            "SELECT id, sum FROM orphans WHERE state = 'open' OR stops = 1".into(),
+            orphan_sum,
+        ),
         (
             "order",
             "SELECT version, sum FROM orders ORDER BY version DESC LIMIT 1".into(),
@@ -145,7 +154,7 @@ pub(super) fn ids(conn: &Connection, statement: &str) -> Result<Vec<i64>, Fault>
 }
 
 /// Checksums of every row of a table: what it is called, its statement, and how the sum is made.
-pub(super) const ALL_SUMS: [(&str, &str, Sum); 16] = [
+pub(super) const ALL_SUMS: [(&str, &str, Sum); 19] = [
     ("job", "SELECT id, sum FROM jobs", job_sum),
     ("job", "SELECT id, state_sum FROM jobs", job_state_sum),
     ("FN", "SELECT id, sum FROM fns", fn_sum),
@@ -170,6 +179,9 @@ pub(super) const ALL_SUMS: [(&str, &str, Sum); 16] = [
     ("sighting", "SELECT id, sum FROM doubt_sightings", sighting_sum),
     ("verdict", "SELECT id, sum FROM verdicts", verdict_sum),
     ("review", "SELECT intent, sum FROM doubt_reviews", review_sum),
+    ("generation", "SELECT id, sum FROM generations", generation_sum),
+    ("reading", "SELECT id, sum FROM readings", reading_sum),
+    ("orphan", "SELECT id, sum FROM orphans", orphan_sum),
 ];
 
 /// Everything that rows of the journal may never say of each other.
@@ -198,7 +210,8 @@ pub(super) const ALL_CONTRADICTIONS: [Contradiction; 14] = [
     ),
     (
         "SELECT d.id FROM documents d LEFT JOIN intents i ON i.id = d.intent WHERE i.state IS NOT 'made' \
-         OR i.fn IS NOT d.fn OR i.job IS NOT d.job OR d.fd <= i.baseline",
+         OR i.job IS NOT d.job OR d.fd <= i.baseline OR (i.fn IS NOT d.fn AND NOT EXISTS (SELECT 1 FROM orphans o \
+         JOIN fns f ON f.number = o.number WHERE o.job = d.job AND o.state = 'claimed' AND f.id = d.fn AND o.fd = d.fd))",
         "a document is not what its attempt was to make",
     ),
     (

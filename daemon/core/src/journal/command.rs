@@ -10,12 +10,13 @@ use crate::domain::device::Registration;
 use crate::domain::error::Reason;
 use crate::domain::finding::Finding;
 use crate::domain::job::{Job, Priority};
+use crate::domain::orphan::{NotedDocument, Reading};
 use crate::domain::unit::UnitState;
 use crate::domain::verdict::{Claim, Judgement};
 use crate::parts::UnixMillis;
 use kassette_receipts::hash::ContentHash;
 use kassette_receipts::job::JobState;
-use kassette_receipts::job_key::{JobKey, RackId, SubmissionHash};
+use kassette_receipts::job_key::{Generation, JobKey, RackId, SubmissionHash};
 use kassette_receipts::model::Receipt;
 use kassette_wire::codes::Code;
 use kassette_wire::value::{FdNumber, FnNumber, Inn, LocalTime, RegisterId, Rnm};
@@ -183,7 +184,8 @@ pub struct Seen {
     pub fn_number: Option<FnNumber>,
     /// Its registration.
     pub registration: Option<Registration>,
-    /// The FN's last number, accepted as mark only for an FN the journal never knew.
+    /// The FN's last number, where it is known that every document up to it is explained; accepted as mark only for an FN
+    /// the journal never knew. Absent: such an FN is read before its lane opens.
     pub last_fd: Option<FdNumber>,
     /// Now.
     pub at: UnixMillis,
@@ -227,6 +229,8 @@ pub struct ApplyPlan {
     pub tenants: BTreeMap<Inn, String>,
     /// Slots it names.
     pub slots: Vec<String>,
+    /// FNs it adopts, each with its taxpayer.
+    pub fns: BTreeMap<FnNumber, Inn>,
     /// Now.
     pub at: UnixMillis,
 }
@@ -310,6 +314,59 @@ pub struct FnMark {
     pub audited_fd: FdNumber,
     /// Local time of the last document known.
     pub last_time: Option<LocalTime>,
+    /// Its documents are being read; until then `last_fd` is how far that has come.
+    pub reading: Option<Reading>,
+}
+
+/// Documents that were read from an FN in recovery mode, and how far that has come.
+#[derive(Debug, Clone)]
+pub struct NoteDocuments {
+    /// The FN.
+    pub fn_number: FnNumber,
+    /// Its taxpayer.
+    pub tenant: Inn,
+    /// The register that was read.
+    pub register: RegisterId,
+    /// Its registration number.
+    pub rnm: Rnm,
+    /// Zone of the registration, minutes east of UTC.
+    pub zone_minutes: i16,
+    /// The last document that need not be read, once it was found, and the instant before which nothing was read.
+    pub mark: Option<(FdNumber, Option<UnixMillis>)>,
+    /// Every document up to here was read.
+    pub upto: FdNumber,
+    /// What was read.
+    pub documents: Vec<NotedDocument>,
+    /// The FN holds no more.
+    pub done: bool,
+    /// Random numbers, should a document show that the generation of new keys was used before.
+    pub draws: [u16; 8],
+    /// Now.
+    pub at: UnixMillis,
+}
+
+/// How a held job goes on.
+#[derive(Debug, Clone)]
+pub enum HeldVerdict {
+    /// This document, by its row number, is the job's.
+    Claim(i64),
+    /// No document is: it waits for a unit.
+    Release,
+    /// Only a person can tell.
+    Person(Reason),
+}
+
+/// The end of a hold.
+#[derive(Debug, Clone)]
+pub struct SettleHeld {
+    /// The job.
+    pub job: i64,
+    /// How it goes on.
+    pub verdict: HeldVerdict,
+    /// The person who decided; absent: the content did.
+    pub client: Option<String>,
+    /// Now.
+    pub at: UnixMillis,
 }
 
 /// A document that was read back.
@@ -412,6 +469,35 @@ pub enum Command {
     Seen(Box<Seen>),
     /// Note a move of a unit.
     Move(Box<UnitMove>),
+    /// Note which FNs are adopted: one that is not known is read before its lane opens.
+    Adopt {
+        /// FNs, each with its taxpayer.
+        fns: BTreeMap<FnNumber, Inn>,
+        /// Now.
+        at: UnixMillis,
+    },
+    /// Read an FN whose last number is above its mark.
+    ReadAhead {
+        /// The FN.
+        fn_number: FnNumber,
+        /// Now.
+        at: UnixMillis,
+    },
+    /// Note documents that were read.
+    Note(Box<NoteDocuments>),
+    /// Let a held job go on, or ask a person.
+    SettleHeld(Box<SettleHeld>),
+    /// A person knows whose a document without a job is.
+    Dismiss {
+        /// Row number of the document.
+        orphan: i64,
+        /// Who.
+        client: String,
+        /// What is known of it.
+        reason: String,
+        /// Now.
+        at: UnixMillis,
+    },
     /// Change what stands in the rack.
     Apply(Box<ApplyPlan>),
     /// A receiver confirmed a result.
@@ -507,6 +593,13 @@ pub enum ReplyBody {
     },
     /// What became of care for the journal's own files.
     Care(CareDone),
+    /// Documents were noted.
+    Noted {
+        /// Jobs that waited, and whose documents may be among them: they are held now.
+        held: Vec<i64>,
+        /// Generation of new job keys from here on.
+        generation: Generation,
+    },
     /// Old events were dropped; there may be more of them.
     Pruned,
     /// Done, nothing to say.

@@ -6,6 +6,7 @@
 use super::checks::RowSum;
 use super::command::{BeginIntent, EndIntent, JobEnd, ReplyBody, Scan, Verdict};
 use super::doubts;
+use super::held;
 use super::intents::{end_sum, insert, seal_fn, tenant_of_fn};
 use super::jobs::{JobMove, move_job};
 use super::rows::{attempt_state_text, learned_text, sum_of};
@@ -21,16 +22,20 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 const IDLE_TWICE: u32 = 2;
 
 /// What a try was to make, and where.
-struct OpenRow {
-    fn_row: i64,
-    fn_number: String,
-    register: i64,
-    register_name: String,
-    rnm: String,
-    job: Option<i64>,
-    kind: String,
-    baseline: u32,
-    in_doubt: bool,
+pub(super) struct OpenRow {
+    pub fn_row: i64,
+    pub fn_number: String,
+    pub register: i64,
+    pub register_name: String,
+    pub rnm: String,
+    pub job: Option<i64>,
+    pub kind: String,
+    pub baseline: u32,
+    pub in_doubt: bool,
+}
+
+fn is_held(row: &OpenRow) -> bool {
+    row.fn_number.starts_with(held::HELD_PREFIX)
 }
 
 fn refused(text: String) -> WriteError {
@@ -66,8 +71,14 @@ pub(super) fn end(
         .execute(params![row.fn_row, mark])?;
     seal_fn(tx, row.fn_row)?;
     let job = row.job.map(|job| Ok::<_, WriteError>((job, end_job(tx, job, end)?)));
-    let job = job.transpose()?;
+    let mut job = job.transpose()?;
     doubts::note_end(tx, end, row.in_doubt)?;
+    if let Some((waiting, state)) = job.as_mut().filter(|_| end.job_end == JobEnd::Again && !is_held(&row))
+        && let Some(reason) = held::gate_again(tx, facts, *waiting)?
+    {
+        held::begin(tx, facts, &held::Hold::of(tx, *waiting, &reason, end.at)?)?;
+        *state = JobState::InDoubt;
+    }
     // The outcome is known and must be durable, whatever keeps the next try from beginning.
     let next = match next {
         None => None,
@@ -176,7 +187,7 @@ fn row_of(tx: &Transaction<'_>, intent: i64, condition: &str) -> Result<OpenRow,
     found.ok_or_else(|| refused(format!("attempt {intent} is not open")))
 }
 
-fn write_end(tx: &Transaction<'_>, end: &EndIntent, state: &AttemptState) -> Result<(), WriteError> {
+pub(super) fn write_end(tx: &Transaction<'_>, end: &EndIntent, state: &AttemptState) -> Result<(), WriteError> {
     let device = end.device.as_ref().map(serde_json::to_string).transpose();
     let device = device.map_err(|e| WriteError::Refused(Code::InternalFault, e.to_string()))?;
     let ended_at = (*state != AttemptState::InDoubt).then_some(end.at.0);
@@ -198,7 +209,7 @@ fn write_end(tx: &Transaction<'_>, end: &EndIntent, state: &AttemptState) -> Res
     Ok(())
 }
 
-fn insert_document(
+pub(super) fn insert_document(
     tx: &Transaction<'_>,
     (intent, at): (i64, UnixMillis),
     row: &OpenRow,
@@ -235,6 +246,7 @@ fn insert_document(
         at.0,
     ])?;
     let id = tx.last_insert_rowid();
+    held::explained(tx, &row.fn_number, made.fd, row.job, at)?;
     let sum = document_sum(tx, id)?;
     tx.prepare_cached("UPDATE documents SET sum = ?2 WHERE id = ?1")?
         .execute(params![id, sum])?;
@@ -297,7 +309,7 @@ pub(super) fn resolution_sum(tx: &rusqlite::Connection, intent: i64) -> rusqlite
         .query_row([intent], |row| sum_of(RowSum::new("resolutions"), row, 4))
 }
 
-fn end_job(tx: &Transaction<'_>, job: i64, end: &EndIntent) -> Result<JobState, WriteError> {
+pub(super) fn end_job(tx: &Transaction<'_>, job: i64, end: &EndIntent) -> Result<JobState, WriteError> {
     let doubted = tx
         .prepare_cached("SELECT state = 'IN_DOUBT' FROM jobs WHERE id = ?1")?
         .query_row([job], |row| row.get::<_, bool>(0))?;

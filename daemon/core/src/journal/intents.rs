@@ -165,12 +165,16 @@ fn check_lane(tx: &Transaction<'_>, fn_row: i64, order: &BeginIntent) -> Result<
 
 /// Number of the next try of a job. A key that is not the job's own would make its document nobody's.
 fn next_number(tx: &Transaction<'_>, job: i64, order: &BeginIntent) -> Result<u32, WriteError> {
-    let found: Option<(u32, String)> = tx
-        .prepare_cached("SELECT attempts, key FROM jobs WHERE id = ?1")?
-        .query_row([job], |row| Ok((row.get(0)?, row.get(1)?)))
+    let found: Option<(u32, String, String)> = tx
+        .prepare_cached("SELECT attempts, key, state FROM jobs WHERE id = ?1")?
+        .query_row([job], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let (attempts, key) =
+    let (attempts, key, state) =
         found.ok_or_else(|| WriteError::Refused(Code::JobNotFound, format!("no job with row number {job}")))?;
+    if state == "IN_DOUBT" {
+        let text = format!("the document of job {key} may stand in an FN already");
+        return Err(WriteError::Refused(Code::JobInDoubt, text));
+    }
     match &order.job_key {
         Some(given) if given.as_str() != key => {
             let text = format!("job {key} was to be sent under the key {given}");

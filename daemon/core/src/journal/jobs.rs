@@ -6,6 +6,7 @@
 use super::care;
 use super::checks::RowSum;
 use super::command::{AcceptJob, CancelJob, ReplyBody};
+use super::held::{self, Asked, Hold};
 use super::query::ReadError;
 use super::rows::{job_state_sum, jobs, priority_number, sum_of_values};
 use super::store::{JournalFacts, WriteError, Written};
@@ -110,10 +111,20 @@ pub(super) fn accept(tx: &Transaction<'_>, facts: &JournalFacts, order: &AcceptJ
         key,
     };
     insert(tx, &row, order)?;
-    Ok(ReplyBody::Accepted {
-        id,
-        job: Box::new(new_job(key, order)),
-    })
+    let asked = Asked {
+        tenant,
+        key_time: order.key_time,
+        hash: order.submission.get(),
+        sign: order.receipt.sign,
+        total: i64::try_from(order.receipt.total.get()).unwrap_or(i64::MAX),
+        at: order.at,
+    };
+    let job = new_job(key, order);
+    let Some(reason) = held::gate(tx, facts, &asked)? else {
+        return Ok(ReplyBody::Accepted { id, job: Box::new(job) });
+    };
+    held::begin(tx, facts, &Hold::new(id, &job, &reason, order.at))?;
+    Ok(ReplyBody::Accepted { id, job: load(tx, id)? })
 }
 
 /// Once rows of the key index have been dropped, only the time of a key tells that it was never one of them.

@@ -13,17 +13,22 @@ mod care;
 mod checks;
 mod command;
 mod condition;
+mod copy;
 mod doubt_rows;
 mod doubts;
 mod ends;
+mod generations;
+mod held;
 mod inline;
 mod inspect;
 mod intents;
 mod jobs;
 mod open;
 mod orders;
+mod orphans;
 mod query;
 mod read_back;
+mod readings;
 mod reconcile;
 mod recover;
 mod rows;
@@ -38,10 +43,13 @@ pub use care::{
 };
 pub use command::{
     AcceptJob, ApplyPlan, AskReading, Audited, BeginIntent, CancelJob, ClearFinding, Command, EndIntent, FnMark,
-    GiveVerdict, JobEnd, NewFinding, ReadBack, Reply, ReplyBody, ReviewEnd, ReviewFound, Scan, Sealed, Seen, UnitMove,
-    Verdict,
+    GiveVerdict, HeldVerdict, JobEnd, NewFinding, NoteDocuments, ReadBack, Reply, ReplyBody, ReviewEnd, ReviewFound,
+    Scan, Sealed, Seen, SettleHeld, UnitMove, Verdict,
 };
+pub use copy::{CopyFacts, copy, copy_facts};
 pub use doubt_rows::OpenReview;
+pub use generations::{Draws, draws};
+pub use held::{HELD_PREFIX, Standing as HeldStanding};
 pub use inline::{InlineCommitter, InlineReader, Witness};
 pub use inspect::{Inspection, inspect};
 pub use open::OpenError;

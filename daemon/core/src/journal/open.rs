@@ -4,6 +4,7 @@
 //! Must never: repair a damaged file, or run on one.
 
 use super::audit;
+use super::generations::{self, Draws, draws};
 use super::orders::{facts_match, meta, seal_facts, set_meta};
 use super::query::ReadError;
 use super::recover::{Recovered, doubt_open_intents, recovered};
@@ -177,7 +178,7 @@ fn open(
         return Err(Fault::OtherKind(facts.kind, config.kind));
     }
     audit::before_start(&conn)?;
-    let facts = start(&mut conn, facts, config, now)?;
+    let facts = start(&mut conn, facts, config, draws(entropy), now)?;
     let store = Store::new(conn, config.clone(), facts, reserve_spent);
     let recovered = recovered(&store, now)?;
     Ok((store, recovered))
@@ -263,6 +264,7 @@ pub(super) fn read_facts(conn: &Connection) -> Result<JournalFacts, Fault> {
         kind,
         generation,
         start,
+        recovering: false,
     })
 }
 
@@ -272,6 +274,7 @@ fn start(
     conn: &mut Connection,
     mut facts: JournalFacts,
     config: &StoreConfig,
+    draws: Draws,
     now: UnixMillis,
 ) -> Result<JournalFacts, Fault> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -291,6 +294,7 @@ fn start(
         params![facts.start, now.0, env!("CARGO_PKG_VERSION")],
     )?;
     doubt_open_intents(&tx, now)?;
+    generations::at_start(&tx, &mut facts, draws, now)?;
     tx.commit()?;
     Ok(facts)
 }

@@ -8,6 +8,7 @@ use super::command::{ApplyPlan, FnMark, ReplyBody, Seen, UnitMove};
 use super::intents::fn_id;
 use super::jobs::id_of;
 use super::query::ReadError;
+use super::readings;
 use super::rows::{damaged, sum_of};
 use super::store::{JournalFacts, WriteError, Written};
 use crate::parts::UnixMillis;
@@ -63,6 +64,7 @@ pub(super) fn apply(tx: &Transaction<'_>, facts: &mut JournalFacts, order: &Appl
     for (tenant, row) in &order.tenants {
         revisions.insert(tenant.clone(), revise(tx, tenant, row, number, order.at)?);
     }
+    readings::adopt(tx, facts, &order.fns, order.at)?;
     for slot in &order.slots {
         id_of(tx, "slots", "label", slot, order.at)?;
     }
@@ -189,14 +191,20 @@ fn name_rack(tx: &Transaction<'_>, facts: &mut JournalFacts, id: RackId) -> Resu
     }
 }
 
-pub(super) fn seen(tx: &Transaction<'_>, seen: &Seen) -> Written {
+pub(super) fn seen(tx: &Transaction<'_>, facts: &mut JournalFacts, seen: &Seen) -> Written {
     let slot = id_of(tx, "slots", "label", &seen.slot, seen.at)?;
     let register = id_of(tx, "registers", "name", &seen.register.to_string(), seen.at)?;
     tx.prepare_cached("UPDATE registers SET model = ?2, firmware = ?3 WHERE id = ?1")?
         .execute(params![register, seen.model, seen.firmware])?;
     let fn_row = match &seen.fn_number {
         None => None,
-        Some(number) => Some(fn_id(tx, number.as_str(), seen.last_fd.unwrap_or_default(), seen.at)?),
+        Some(number) => Some(match seen.last_fd {
+            Some(last) => fn_id(tx, number.as_str(), last, seen.at)?,
+            None => {
+                let inn = seen.registration.as_ref().map(|registration| &registration.inn);
+                readings::first_sight(tx, facts, number.as_str(), inn, seen.at)?
+            }
+        }),
     };
     place(tx, slot, register, fn_row, seen.at)?;
     if let (Some(fn_row), Some(registration)) = (fn_row, &seen.registration) {
@@ -213,10 +221,10 @@ pub(super) fn seen(tx: &Transaction<'_>, seen: &Seen) -> Written {
     fn_row.map(|id| mark(tx, id)).transpose().map(ReplyBody::Mark)
 }
 
-fn mark(tx: &Transaction<'_>, fn_row: i64) -> Result<FnMark, WriteError> {
-    let (last, audited, time): (u32, u32, Option<String>) = tx
-        .prepare_cached("SELECT last_fd, audited_fd, last_time FROM fns WHERE id = ?1")?
-        .query_row([fn_row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+pub(super) fn mark(tx: &Transaction<'_>, fn_row: i64) -> Result<FnMark, WriteError> {
+    let (last, audited, time, number): (u32, u32, Option<String>, String) = tx
+        .prepare_cached("SELECT last_fd, audited_fd, last_time, number FROM fns WHERE id = ?1")?
+        .query_row([fn_row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let last_time = time
         .map(|text| text.parse())
         .transpose()
@@ -225,6 +233,7 @@ fn mark(tx: &Transaction<'_>, fn_row: i64) -> Result<FnMark, WriteError> {
         last_fd: FdNumber(last),
         audited_fd: FdNumber(audited),
         last_time,
+        reading: readings::open_reading(tx, &number)?,
     })
 }
 

@@ -7,12 +7,15 @@ use super::care::{self, ArchiveFault, CareFound, CareWork, KeySelect};
 use super::command::Sealed;
 use super::condition::Condition;
 use super::doubt_rows::{self, OpenReview};
+use super::held::{self, Standing as HeldStanding};
+use super::orphans;
 use super::rows;
 use crate::domain::audit::Entry;
 use crate::domain::device::Registration;
 use crate::domain::doubt::{Doubt, DoubtFilter};
 use crate::domain::finding::{Finding, Owner};
 use crate::domain::job::{DocumentFilter, DocumentRow, Job, JobFilter, JobSelect, Page};
+use crate::domain::orphan::{Orphan, OrphanState};
 use kassette_receipts::job_key::JobKey;
 use kassette_wire::value::{FdNumber, FnNumber, Inn, RegisterId};
 use rusqlite::types::Value;
@@ -104,6 +107,26 @@ pub enum Query {
     Findings,
     /// Something about the journal's own files.
     Care(CareWork),
+    /// Jobs that are held, oldest first.
+    Held {
+        /// After this row number.
+        after: i64,
+        /// At most so many.
+        limit: u32,
+    },
+    /// What is known about a held job.
+    HeldStanding(i64),
+    /// Documents that were read in recovery mode, oldest first.
+    Orphans {
+        /// Of this FN alone.
+        fn_number: Option<FnNumber>,
+        /// In this state alone; absent: also those that need nobody.
+        state: Option<OrphanState>,
+        /// After this row number.
+        after: i64,
+        /// At most so many.
+        limit: u32,
+    },
 }
 
 /// A job with its row number and its encrypted buyer.
@@ -169,6 +192,12 @@ pub enum Rows {
     Findings(Vec<Finding>),
     /// What became of care for the journal's own files.
     Care(CareFound),
+    /// Jobs that are held.
+    Held(Vec<StoredJob>),
+    /// What is known about a held job.
+    HeldStanding(HeldStanding),
+    /// Documents that were read in recovery mode.
+    Orphans(Vec<Orphan>),
 }
 
 /// Why a query has no answer.
@@ -244,6 +273,14 @@ fn answer(conn: &Connection, query: &Query) -> Result<Rows, ReadError> {
         Query::Owner(key) => super::read_back::owner(conn, key),
         Query::Findings => Ok(Rows::Findings(super::read_back::open_findings(conn)?)),
         Query::EventsFloor => Ok(Rows::CursorStale(floor(conn)?)),
+        Query::Held { after, limit } => orphans::held_jobs(conn, *after, *limit),
+        Query::HeldStanding(job) => Ok(Rows::HeldStanding(held::standing(conn, *job)?)),
+        Query::Orphans {
+            fn_number,
+            state,
+            after,
+            limit,
+        } => orphans::orphans(conn, fn_number.as_ref(), *state, *after, *limit),
     }
 }
 

@@ -73,6 +73,7 @@ pub(super) fn audited(tx: &Transaction<'_>, order: &Audited) -> Written {
         last_fd: FdNumber(row.last.max(audited)),
         audited_fd: FdNumber(audited),
         last_time: None,
+        reading: None,
     };
     let findings = open_of(tx, row.id)?;
     Ok(ReplyBody::Audited { mark, findings })
@@ -201,6 +202,7 @@ pub(super) fn clear(tx: &Transaction<'_>, order: &ClearFinding) -> Written {
         last_fd: FdNumber(row.last),
         audited_fd: FdNumber(row.audited),
         last_time: None,
+        reading: None,
     };
     Ok(ReplyBody::Audited { mark, findings })
 }
@@ -274,7 +276,13 @@ pub(super) fn entry(conn: &Connection, fn_number: &FnNumber, fd: FdNumber) -> Re
     let Some(fn_row) = fn_row else {
         return Ok(Rows::Entry(Box::default()));
     };
-    let mut entry = Entry::default();
+    let mut entry = Entry {
+        foreign: super::orphans::is_explained(conn, fn_number, fd)?,
+        ..Entry::default()
+    };
+    if entry.foreign {
+        return Ok(Rows::Entry(Box::new(entry)));
+    }
     let found = rows::documents(
         conn,
         rows::WITHOUT_SIGN,

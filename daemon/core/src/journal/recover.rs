@@ -20,7 +20,7 @@ use kassette_receipts::job_key::{Generation, JobKey, RackId};
 use kassette_wire::codes::Code;
 use kassette_wire::value::{FdNumber, FnNumber, Inn, RegisterId};
 use rusqlite::{Connection, Transaction, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A job that waits for a unit.
 #[derive(Debug, Clone)]
@@ -79,6 +79,8 @@ pub struct Recovered {
     pub doubts: Vec<OpenIntent>,
     /// Archive files that are not there or have another length. The rack works without them.
     pub archive_faults: Vec<ArchiveFault>,
+    /// FNs that the journal knows, or knows that it must read.
+    pub known_fns: BTreeSet<String>,
 }
 
 /// Most unfinished jobs loaded at a start; more means that the limits of the queue were not kept.
@@ -137,6 +139,10 @@ pub(super) fn recovered(store: &Store, now: UnixMillis) -> Result<Recovered, Fau
         waiting: waiting.into_iter().map(|stored| WaitingJob { stored }).collect(),
         doubts: doubts(conn)?,
         archive_faults: care::archived_file_faults(conn)?,
+        known_fns: conn
+            .prepare("SELECT number FROM fns UNION SELECT number FROM readings")?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?,
     })
 }
 

@@ -5,7 +5,7 @@
 
 use super::command::{Command, Reply, ReplyBody};
 use super::query::{Query, ReadError, Rows};
-use super::{care, doubts, ends, intents, jobs, orders, query, read_back, verdicts};
+use super::{care, doubts, ends, held, intents, jobs, orders, query, read_back, readings, verdicts};
 use crate::domain::snapshot::RackKind;
 use crate::mutants::Mutant;
 use kassette_receipts::job_key::{Generation, RackId};
@@ -102,13 +102,16 @@ pub enum Applied {
     Stopped(String),
 }
 
-/// Facts of the journal that do not change while it is open, except that the rack's letters may be named once.
+/// Facts of the journal that do not change while it is open, except that the rack's letters may be named once, and that
+/// its generation is drawn anew when an FN shows that it was used before.
 #[derive(Debug, Clone)]
 pub(super) struct JournalFacts {
     pub rack_id: Option<RackId>,
     pub kind: RackKind,
     pub generation: Generation,
     pub start: i64,
+    /// An FN is being read, or a receipt without a job stands in one: submissions are compared with them.
+    pub recovering: bool,
 }
 
 /// The one writer.
@@ -498,8 +501,18 @@ fn write(tx: &Transaction<'_>, facts: &mut JournalFacts, command: &Command, room
         Command::AskReading(order) => doubts::ask_reading(tx, order),
         Command::GiveVerdict(order) => verdicts::give(tx, order),
         Command::Review(end) => verdicts::review(tx, end),
-        Command::Seen(seen) => orders::seen(tx, seen),
+        Command::Seen(seen) => orders::seen(tx, facts, seen),
         Command::Move(unit) => orders::unit_move(tx, unit),
+        Command::Adopt { fns, at } => readings::adopt(tx, facts, fns, *at).map(|()| ReplyBody::Done),
+        Command::ReadAhead { fn_number, at } => readings::begin_ahead(tx, facts, fn_number, *at),
+        Command::Note(note) => readings::note(tx, facts, note),
+        Command::SettleHeld(order) => held::settle(tx, facts, order),
+        Command::Dismiss {
+            orphan,
+            client,
+            reason,
+            at,
+        } => held::dismiss(tx, facts, *orphan, client, reason, *at),
         Command::Apply(order) => orders::apply(tx, facts, order),
         Command::Reported { job, at } => jobs::reported(tx, *job, *at),
         Command::Audited(order) => read_back::audited(tx, order),

@@ -134,7 +134,11 @@ async fn submit(shared: &Shared, order: SubmitOrder) -> Result<Submitted, RackEr
                 job: *job,
                 buyer: None,
             };
-            shared.dispatch.put(shared.taken_of(&stored), None, false);
+            if stored.job.state == JobState::Accepted {
+                shared.dispatch.put(shared.taken_of(&stored), None, false);
+            } else {
+                shared.held.notify_one();
+            }
             let mut job = stored.job;
             job.receipt.buyer = order.receipt.buyer;
             Ok(Submitted { job, existing: false })

@@ -8,6 +8,7 @@ mod care;
 mod doubts;
 mod endings;
 mod handle;
+mod held;
 mod intake;
 mod limits;
 mod orders;
@@ -25,7 +26,7 @@ use crate::domain::finding::Finding;
 use crate::domain::plan::RackPlan;
 use crate::domain::snapshot::{JournalHealth, QueueSnapshot, RackSnapshot};
 use crate::exchange::DriverTiming;
-use crate::journal::{Command, Committer, OpenIntent, Query, Reader, Recovered, ReplyBody, Rows};
+use crate::journal::{Command, Committer, HELD_PREFIX, OpenIntent, Query, Reader, Recovered, ReplyBody, Rows};
 use crate::parts::{Entropy, EventSink, Faults, Locks, PortSource, Secrets, WallClock};
 use kassette_wire::codes::Code;
 use kassette_wire::value::FnNumber;
@@ -118,7 +119,10 @@ impl Rack {
             let aside = waiting.stored.job.needs_person.is_some();
             shared.dispatch.put(taken, None, aside);
         }
-        for intent in &recovered.doubts {
+        adopt(&shared, &recovered).await?;
+        // A held job waits on a lane of its own, for no register.
+        let lanes = recovered.doubts.iter();
+        for intent in lanes.filter(|intent| !intent.fn_number.as_str().starts_with(HELD_PREFIX)) {
             let unresolved = recall_doubt(&shared, intent).await?;
             shared.doubt(unresolved);
         }
@@ -133,6 +137,7 @@ impl Rack {
         tasks.spawn(intake::run(Arc::clone(&shared), inbox));
         tasks.spawn(slots::run(Arc::clone(&shared)));
         tasks.spawn(expire(Arc::clone(&shared)));
+        tasks.spawn(held::run(Arc::clone(&shared)));
         tasks.spawn(prune(Arc::clone(&shared)));
         tasks.spawn(care::run(Arc::clone(&shared)));
         tasks.spawn(publish_queues(Arc::clone(&shared)));
@@ -242,6 +247,20 @@ async fn recall_findings(shared: &Shared) -> Result<(), RackError> {
         shared.found(&fn_number, findings);
     }
     Ok(())
+}
+
+/// FNs of a plan that was applied before the journal noted such: those that it never saw are read first.
+async fn adopt(shared: &Shared, recovered: &Recovered) -> Result<(), RackError> {
+    let fns = shared.plan.borrow().checked.fns();
+    if fns.keys().all(|number| recovered.known_fns.contains(number.as_str())) {
+        return Ok(());
+    }
+    let command = Command::Adopt { fns, at: shared.now() };
+    shared
+        .commit(command)
+        .await
+        .map(|_| ())
+        .map_err(shared::NotWritten::into_error)
 }
 
 async fn recall_doubt(shared: &Shared, intent: &OpenIntent) -> Result<Unresolved, RackError> {

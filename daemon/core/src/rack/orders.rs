@@ -224,6 +224,8 @@ async fn store(shared: &Shared, order: ApplyOrder, request: Option<String>) -> R
     let ReplyBody::Applied(version, revisions) = body else {
         return Err(RackError::new(Code::InternalFault, "the journal stored no plan"));
     };
+    // An FN that was taken out of the plan holds nobody up any more.
+    shared.held.notify_one();
     // Carried out before: the order that did it shows what stands, also when it is still about to.
     let Some(revisions) = revisions else {
         return Ok(AppliedPlan { changes, version });
@@ -268,6 +270,7 @@ fn command(
             .map(|inn| (inn.clone(), rows.remove(inn.as_str()).unwrap_or_default()))
             .collect(),
         slots: checked.slots.keys().cloned().collect(),
+        fns: checked.fns(),
         at: shared.now(),
     })
 }

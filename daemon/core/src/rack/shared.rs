@@ -29,7 +29,7 @@ use kassette_wire::value::{FnNumber, Inn, RegisterId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 /// The plan that stands now.
@@ -104,6 +104,8 @@ pub struct Shared {
     pub stop: watch::Sender<bool>,
     pub ended: watch::Sender<Option<Ended>>,
     pub endings: Endings,
+    /// Wakes whoever decides on held jobs.
+    pub held: Notify,
     doubts: Mutex<BTreeMap<FnNumber, Unresolved>>,
     registrations: Mutex<BTreeMap<RegisterId, Registration>>,
     keys: Mutex<BTreeMap<Inn, TenantKeys>>,
@@ -124,6 +126,7 @@ fn job_of(command: &Command) -> Option<i64> {
     match command {
         Command::Cancel(order) => Some(order.job),
         Command::Expire { job, .. } => Some(*job),
+        Command::SettleHeld(order) => Some(order.job),
         _ => None,
     }
 }
@@ -141,6 +144,7 @@ impl Shared {
             stop: watch::Sender::new(false),
             ended: watch::Sender::new(None),
             endings: Endings::default(),
+            held: Notify::new(),
             doubts: Mutex::default(),
             registrations: Mutex::default(),
             keys: Mutex::default(),
@@ -302,17 +306,61 @@ impl Shared {
 
     /// Encrypts a buyer under the tenant's key.
     pub fn seal(&self, tenant: &Inn, keys: &TenantKeys, buyer: &Buyer) -> Result<crate::journal::Sealed, RackError> {
-        let failed = |_| RackError::new(Code::InternalFault, "the buyer could not be encrypted");
         let plain = serde_json::to_vec(buyer).map_err(|e| RackError::new(Code::InternalFault, e))?;
+        self.seal_bytes(tenant, keys, &plain)
+    }
+
+    /// Encrypts personal data under the tenant's key.
+    pub fn seal_bytes(
+        &self,
+        tenant: &Inn,
+        keys: &TenantKeys,
+        plain: &[u8],
+    ) -> Result<crate::journal::Sealed, RackError> {
+        let failed = |_| RackError::new(Code::InternalFault, "personal data could not be encrypted");
         let mut nonce = [0_u8; 12];
         self.parts.entropy.fill(&mut nonce);
         let cipher = ChaCha20Poly1305::new((&keys.contacts).into());
         let payload = Payload {
-            msg: &plain,
+            msg: plain,
             aad: tenant.as_str().as_bytes(),
         };
         let sealed = cipher.encrypt(Nonce::from_slice(&nonce), payload).map_err(failed)?;
         Ok(crate::journal::Sealed { nonce, sealed })
+    }
+
+    /// What was encrypted under the tenant's key.
+    pub fn unseal_bytes(
+        &self,
+        tenant: &Inn,
+        keys: &TenantKeys,
+        sealed: &crate::journal::Sealed,
+    ) -> Result<Vec<u8>, RackError> {
+        let unreadable = |_| {
+            RackError::new(
+                Code::KeysMissing,
+                "personal data cannot be decrypted with the keys at hand",
+            )
+        };
+        let cipher = ChaCha20Poly1305::new((&keys.contacts).into());
+        let payload = Payload {
+            msg: &sealed.sealed,
+            aad: tenant.as_str().as_bytes(),
+        };
+        cipher
+            .decrypt(Nonce::from_slice(&sealed.nonce), payload)
+            .map_err(unreadable)
+    }
+
+    /// Shows the generation of new job keys, which is drawn anew when an FN shows that it was used before.
+    pub fn generation_is(&self, generation: kassette_receipts::job_key::Generation) {
+        self.snapshot.send_if_modified(|snapshot| {
+            let changed = snapshot.generation != generation.get();
+            if changed {
+                Arc::make_mut(snapshot).generation = generation.get();
+            }
+            changed
+        });
     }
 
     /// A stored job with its buyer in clear.

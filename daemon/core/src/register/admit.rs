@@ -218,7 +218,6 @@ pub(super) async fn see(
     shared: &Shared,
     identity: &Identity,
     registration: &Registration,
-    status: &Status,
 ) -> Result<FnMark, SessionEnd> {
     let seen = Seen {
         slot: actor.label.clone(),
@@ -227,7 +226,7 @@ pub(super) async fn see(
         firmware: identity.firmware.clone(),
         fn_number: identity.fn_number.clone(),
         registration: Some(registration.clone()),
-        last_fd: Some(status.fn_state.last_fd),
+        last_fd: None,
         at: shared.now(),
     };
     match shared.commit(Command::Seen(Box::new(seen))).await? {

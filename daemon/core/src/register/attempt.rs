@@ -114,6 +114,11 @@ impl Session<'_> {
                 self.put_back(taken, Some(Duration::from_secs(1)));
                 SessionEnd::Failed(Reason::new(Code::JournalFull, "no room for an attempt"))
             }
+            // Its document was found in an FN since it was taken: it waits no more.
+            NotWritten::Refused(Code::JobInDoubt, _) => {
+                self.shared.held.notify_one();
+                SessionEnd::Again
+            }
             NotWritten::Refused(code, text) => {
                 self.put_back(taken, Some(Duration::from_secs(1)));
                 self.isolate(Reason::new(code, text)).await

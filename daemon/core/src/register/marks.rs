@@ -17,7 +17,7 @@ impl Session<'_> {
         // A doubt that was just settled has moved the mark with it.
         let known = self.shared_mark(mark).await?;
         if last > known.last_fd {
-            return self.read_ahead(known.last_fd).await;
+            return Box::pin(self.read_ahead(known.last_fd)).await;
         }
         if last == known.last_fd {
             return Ok(());
@@ -26,7 +26,7 @@ impl Session<'_> {
         Err(self.isolate(Reason::new(Code::LedgerBehindJournal, text)).await)
     }
 
-    async fn shared_mark(&mut self, seen: FnMark) -> Result<FnMark, SessionEnd> {
+    pub(super) async fn shared_mark(&mut self, seen: FnMark) -> Result<FnMark, SessionEnd> {
         let order = self.seen_order();
         match self.shared.commit(Command::Seen(Box::new(order))).await? {
             ReplyBody::Mark(Some(mark)) => Ok(mark),
@@ -43,7 +43,7 @@ impl Session<'_> {
             firmware: unit.and_then(|unit| unit.firmware).unwrap_or_default(),
             fn_number: Some(self.adoption.fn_number.clone()),
             registration: Some(self.registration.clone()),
-            last_fd: Some(self.status.fn_state.last_fd),
+            last_fd: None,
             at: self.shared.now(),
         }
     }
@@ -63,8 +63,16 @@ impl Session<'_> {
         Err(self.isolate(Reason::new(Code::LedgerBehindJournal, text)).await)
     }
 
-    /// The FN is ahead of what we know: everything is read and explained, or the lane stops.
+    /// The FN is ahead of what we know: everything is read. What carries a key of ours shows that the end of our journal
+    /// was lost, and the lane goes on; anything else that nothing explains is for the audit to tell a person.
     async fn read_ahead(&mut self, known: FdNumber) -> Result<(), SessionEnd> {
+        let order = Command::ReadAhead {
+            fn_number: self.adoption.fn_number.clone(),
+            at: self.shared.now(),
+        };
+        if let ReplyBody::Mark(Some(mark)) = self.shared.commit(order).await? {
+            self.read_ledger(mark).await?;
+        }
         let last = self.status.fn_state.last_fd;
         self.audit.ahead = true;
         let read = self.audit_all().await;

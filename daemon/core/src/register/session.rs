@@ -162,7 +162,7 @@ impl<'a> Session<'a> {
         if let Some(before) = shared.registered(&adoption.register, &registration) {
             tell_change(&shared, &adoption, &before, &registration);
         }
-        let mark = see(actor, &shared, &identity, &registration, &status).await?;
+        let mark = see(actor, &shared, &identity, &registration).await?;
         let now = Instant::now();
         let mut session = Self {
             actor,
@@ -182,6 +182,7 @@ impl<'a> Session<'a> {
         };
         session.publish_device();
         let doubted = session.shared.doubt_on(&session.adoption.fn_number).is_some();
+        let mark = Box::pin(session.read_ledger(mark)).await?;
         Box::pin(session.review()).await?;
         Box::pin(session.settle()).await?;
         session.stand_still().await?;

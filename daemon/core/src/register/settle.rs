@@ -51,6 +51,9 @@ impl Session<'_> {
             wanted,
             witness: self.witness(),
         };
+        if let Some(resolution) = self.resolve_noted(&unresolved, &doubtful).await? {
+            return self.resolved(unresolved, resolution).await;
+        }
         let points = self.shared.points.clone();
         // The doubt is durable: at a stop nobody waits for a register that prints or an echo on the network.
         let resolution = tokio::select! {

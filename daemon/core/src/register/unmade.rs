@@ -12,10 +12,11 @@ use crate::domain::attempt::{About, DeviceFault, Refusal};
 use crate::domain::device::Activity;
 use crate::domain::error::Reason;
 use crate::domain::unit::UnitState;
-use crate::journal::{Command, EndIntent, JobEnd, Scan, Verdict};
+use crate::journal::{Command, EndIntent, JobEnd, ReplyBody, Scan, Verdict};
 use crate::mutants::Mutant;
 use crate::parts::{Event, Point, Severity};
 use crate::rack::shared::NotWritten;
+use kassette_receipts::job::JobState;
 use kassette_wire::codes::Code;
 use kassette_wire::value::FdNumber;
 use tokio::time::Instant;
@@ -128,7 +129,7 @@ impl Session<'_> {
             needs_person: None,
             at: self.shared.now(),
         };
-        self.shared.commit_until_done(Command::End(Box::new(end), None)).await?;
+        let reply = self.shared.commit_until_done(Command::End(Box::new(end), None)).await?;
         self.shared.points.reach(Point::OutcomeDurable).await;
         let event = Event::new(Severity::Warn, "an attempt made no document").register(&self.adoption.register);
         self.shared.tell(
@@ -139,6 +140,15 @@ impl Session<'_> {
                 .detail(&reason.detail),
         );
         if job_end == JobEnd::Refused {
+            return Ok(());
+        }
+        if let ReplyBody::Ended {
+            job: Some((_, JobState::InDoubt)),
+            ..
+        } = reply
+        {
+            // Its document may stand in another FN: it does not wait for a unit yet.
+            self.shared.held.notify_one();
             return Ok(());
         }
         taken.job.attempts = taken.job.attempts.saturating_add(1);

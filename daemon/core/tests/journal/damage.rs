@@ -20,6 +20,7 @@ fn worked() -> Rig {
         request: None,
         tenants: Default::default(),
         slots: vec![],
+        fns: std::collections::BTreeMap::new(),
         at: NOW,
     })));
     rig.complete("order-1", FN, 10);
@@ -69,9 +70,12 @@ fn a_journal_that_was_only_worked_with_is_good() {
         ("finding", 0),
         ("foreign document", 0),
         ("gap", 0),
+        ("generation", 1),
         ("job", 4),
         ("key", 0),
         ("order", 1),
+        ("orphan", 0),
+        ("reading", 0),
         ("resolution", 1),
         ("review", 0),
         ("sighting", 1),

@@ -20,6 +20,7 @@ fn plan(text: &str) -> ApplyPlan {
         request: None,
         tenants: BTreeMap::new(),
         slots: vec![],
+        fns: std::collections::BTreeMap::new(),
         at: NOW,
     }
 }

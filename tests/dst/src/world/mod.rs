@@ -3,11 +3,13 @@
 //! Owns: virtual clock, seeded entropy, in-memory ports and locks, a real journal file, and the trace.
 //! Must never: read a std clock, start a thread, or draw from anything but its seed.
 
+mod copies;
 mod disk;
 mod ports;
 mod seams;
 mod trace;
 
+pub use copies::Kept;
 pub use disk::JournalFault;
 
 use crate::check::{Tally, Witness};

@@ -7,10 +7,12 @@
 pub mod check;
 pub mod draw;
 pub mod figures;
+pub mod fixed;
 pub mod mutants;
 pub mod nth;
 pub mod play;
 pub mod run;
+pub mod shrink;
 pub mod story;
 pub mod weather;
 pub mod world;

@@ -11,22 +11,33 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-/// How long a run goes on.
-#[derive(Debug, Clone, Copy)]
-pub enum Until {
-    /// So many seeds, from the first on.
-    Seeds(u64),
-    /// Until this instant; seeds that were begun are told to their end.
-    Instant(Instant),
+/// Which seeds, and for how long.
+#[derive(Debug, Clone)]
+pub enum Seeds {
+    /// So many from the first on.
+    Count(u64, u64),
+    /// From the first on until this instant; those that were begun are told to their end.
+    Until(u64, Instant),
+    /// These.
+    List(Vec<u64>),
+}
+
+impl Seeds {
+    /// The seed at a place; none when the run is over.
+    fn at(&self, place: u64) -> Option<u64> {
+        match self {
+            Self::Count(first, count) => (place < *count).then(|| first.wrapping_add(place)),
+            Self::Until(first, end) => (Instant::now() < *end).then(|| first.wrapping_add(place)),
+            Self::List(list) => list.get(usize::try_from(place).ok()?).copied(),
+        }
+    }
 }
 
 /// What a run is.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// The first seed; the others follow it.
-    pub first: u64,
-    /// How long.
-    pub until: Until,
+    /// Which.
+    pub seeds: Seeds,
     /// Workers.
     pub threads: usize,
     /// One of so many seeds is told twice, and both must be the same; 0: none.
@@ -67,16 +78,10 @@ pub fn tell_all(run: &Run, mut each: impl FnMut(u64, Told) -> bool) {
             let (results, next, stop) = (results.clone(), &next, &stop);
             scope.spawn(move || {
                 loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let over = match run.until {
-                        Until::Seeds(count) => number >= count,
-                        Until::Instant(at) => Instant::now() >= at,
-                    };
-                    if over || stop.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let seed = run.first.wrapping_add(number);
-                    if results.send((number, tell(seed, run))).is_err() {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let seed = run.seeds.at(place).filter(|_| !stop.load(Ordering::Relaxed));
+                    let Some(seed) = seed else { return };
+                    if results.send((place, seed, tell(seed, run))).is_err() {
                         return;
                     }
                 }
@@ -84,10 +89,10 @@ pub fn tell_all(run: &Run, mut each: impl FnMut(u64, Told) -> bool) {
         }
         drop(results);
         let (mut waiting, mut due) = (BTreeMap::new(), 0);
-        for (number, result) in told {
-            waiting.insert(number, result);
-            while let Some(result) = waiting.remove(&due) {
-                if !stop.load(Ordering::Relaxed) && !each(run.first.wrapping_add(due), result) {
+        for (place, seed, result) in told {
+            waiting.insert(place, (seed, result));
+            while let Some((seed, result)) = waiting.remove(&due) {
+                if !stop.load(Ordering::Relaxed) && !each(seed, result) {
                     stop.store(true, Ordering::Relaxed);
                 }
                 due += 1;

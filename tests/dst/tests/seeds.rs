@@ -3,16 +3,15 @@
 //! Owns: the proof that stories end well and repeat in a plain `cargo test` as well.
 //! Must never: stand in for `cargo dst`, which tells thousands.
 
-use kassette_dst::run::{Run, Until, tell_all};
+use kassette_dst::run::{Run, Seeds, tell_all};
 use kassette_dst::story::Options;
 
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 3;
 
 #[test]
 fn stories_drawn_from_seeds_keep_every_promise_and_repeat() {
     let run = Run {
-        first: 1,
-        until: Until::Seeds(SEEDS),
+        seeds: Seeds::Count(1, SEEDS),
         threads: 2,
         twice_every: 1,
         options: Options::default(),

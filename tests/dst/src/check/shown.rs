@@ -56,9 +56,11 @@ impl Shown {
         self.looked_at(job);
     }
 
-    /// Whether a client has an answer for its key.
-    pub fn has(&self, external_id: &str) -> bool {
-        self.lock().keys.contains_key(external_id)
+    /// Whether a client has an answer for its key, and has not seen the end of its job.
+    pub fn waits(&self, external_id: &str) -> bool {
+        let inner = self.lock();
+        let key = inner.keys.get(external_id);
+        key.is_some_and(|key| inner.last.get(key).is_none_or(|job| !job.state.is_final()))
     }
 
     /// A caller was shown a job. An answer may come after a newer one that was asked for elsewhere: only what is final

@@ -90,6 +90,11 @@ impl Witness {
             .any(|known| known.begin.register.serial.as_str() == serial)
     }
 
+    /// Notes what broke elsewhere.
+    pub fn is_wrong(&mut self, text: String) {
+        self.wrong.push(text);
+    }
+
     /// Another program may make documents on this FN from now on.
     pub fn expects_foreign(&mut self, fn_number: &str) {
         self.foreign.insert(fn_number.to_owned());
@@ -124,14 +129,8 @@ impl Witness {
         }
     }
 
-    /// A commit is about to become durable: every document that is there now was made without it.
-    pub fn before(&mut self, shelf: &MemoryShelf) {
-        self.look(shelf);
-    }
-
-    /// A commit came through, or not.
-    pub fn applied(&mut self, command: &Command, applied: &Applied, shelf: &MemoryShelf) {
-        self.look(shelf);
+    /// A commit came through, or not. The ledgers were looked at just before: what is there was made without it.
+    pub fn applied(&mut self, command: &Command, applied: &Applied) {
         let Applied::Done(replies) = applied else { return };
         let Some(reply) = replies.last() else { return };
         match (command, &reply.body) {

@@ -165,10 +165,14 @@ impl Play {
     }
 
     /// Lets `work` run while the process lives. `None` when the process ended before; it is then gone.
+    ///
+    /// # Panics
+    /// When a step broke a promise.
     pub async fn live<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let rack = self.rack.as_mut().expect("the rack runs");
         let end = tokio::select! {
             biased;
+            wrong = self.world.broken() => panic!("{}\n{}", wrong.join("\n"), self.world.tail()),
             () = self.world.killed() => "killed".to_owned(),
             ended = rack.ended() => match ended {
                 Ended::Stopped => "stopped".to_owned(),

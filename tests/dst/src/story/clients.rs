@@ -168,14 +168,14 @@ async fn cancel(handle: &RackHandle, wish: &Wish, key: JobKey, shown: &crate::ch
     }
 }
 
-/// Asks for every job again under its key, and waits for its end; those that have none at that instant.
+/// Asks again for every job whose end was not seen, and waits for it; those that have none at that instant.
 pub(super) async fn wait(play: &mut Play, wishes: &[Wish], until: Instant) -> Vec<String> {
     loop {
         play.start().await;
         let (handle, shown, allowed) = (play.handle(), Arc::clone(&play.shown), play.allowed);
         let wanted: Vec<Wish> = wishes
             .iter()
-            .filter(|wish| shown.has(&wish.order().external_id))
+            .filter(|wish| shown.waits(&wish.order().external_id))
             .cloned()
             .collect();
         let work = async move {

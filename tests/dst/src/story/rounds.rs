@@ -45,6 +45,8 @@ pub(super) async fn tell(seed: u64, options: &Options, stage: &Stage, play: &mut
         number += jobs;
         let until = Instant::now() + Duration::from_secs(draw.between(5, 120));
         clients::day(play, &wishes, until).await;
+        let wrong = play.shown.wrong();
+        assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), play.tail());
         for trouble in &troubles {
             trouble.lift(&mut draw, play).await;
         }

@@ -15,7 +15,7 @@ pub use disk::JournalFault;
 use crate::check::{Tally, Witness};
 use disk::TroubledCommitter;
 use kassette_core::domain::snapshot::RackKind;
-use kassette_core::journal::{InlineCommitter, Store, StoreConfig};
+use kassette_core::journal::{Applied, Command, InlineCommitter, Store, StoreConfig};
 use kassette_core::mutants::Mutant;
 use kassette_core::parts::{LockKind, Point, PortAddress, PortMap, WallClock};
 use kassette_core::rack::{Parts, Policy, Rack};
@@ -106,6 +106,7 @@ struct Inner {
     journal_fault: Mutex<Option<(u64, JournalFault)>>,
     reached: Mutex<BTreeMap<Point, u32>>,
     killed: Notify,
+    broken: Notify,
     witness: Arc<Mutex<Witness>>,
     mutant: Mutex<Option<Mutant>>,
 }
@@ -132,6 +133,7 @@ impl Inner {
             journal_fault: Mutex::new(None),
             reached: Mutex::default(),
             killed: Notify::new(),
+            broken: Notify::new(),
             witness: Arc::default(),
             mutant: Mutex::default(),
         }
@@ -294,6 +296,35 @@ impl World {
         self.0.killed.notified().await;
     }
 
+    /// Resolves when a step broke a promise: what it broke.
+    pub async fn broken(&self) -> Vec<String> {
+        loop {
+            let wrong = lock(&self.0.witness).wrong().to_vec();
+            if !wrong.is_empty() {
+                return wrong;
+            }
+            self.0.broken.notified().await;
+        }
+    }
+
+    /// Looks at what a step did to the ledgers.
+    fn look(&self) {
+        let mut witness = lock(&self.0.witness);
+        witness.look(&self.0.shelf);
+        self.tell_if_broken(&witness);
+    }
+
+    fn tell_if_broken(&self, witness: &Witness) {
+        if !witness.wrong().is_empty() {
+            self.0.broken.notify_one();
+        }
+    }
+
+    /// Another program may make documents on this FN from now on.
+    pub fn expect_foreign(&self, fn_number: &str) {
+        lock(&self.0.witness).expects_foreign(fn_number);
+    }
+
     /// How often each point was reached.
     #[must_use]
     pub fn reached(&self) -> BTreeMap<Point, u32> {
@@ -416,15 +447,16 @@ impl World {
         let (store, recovered) =
             Store::open(&config, self, WallClock::now(self)).expect("the journal opens after every cut");
         lock(&self.0.witness).starts(&recovered);
-        let (witness, shelf) = (Arc::clone(&self.0.witness), self.0.shelf.clone());
-        let committer = InlineCommitter::witnessed(
-            store,
-            COMMIT_DELAY,
-            Arc::new(move |command, applied| match applied {
-                None => lock(&witness).before(&shelf),
-                Some(applied) => lock(&witness).applied(command, applied, &shelf),
-            }),
-        );
+        let world = self.clone();
+        let witness = move |command: &Command, applied: Option<&Applied>| {
+            let mut witness = lock(&world.0.witness);
+            witness.look(&world.0.shelf);
+            if let Some(applied) = applied {
+                witness.applied(command, applied);
+            }
+            world.tell_if_broken(&witness);
+        };
+        let committer = InlineCommitter::witnessed(store, COMMIT_DELAY, Arc::new(witness));
         let parts = Parts {
             clock: Arc::new(self.clone()),
             entropy: Arc::new(self.clone()),

@@ -191,6 +191,7 @@ impl Port for SimulatedPort {
         }
         self.world.went_over(bytes);
         self.port.write(bytes).await.map_err(gone)?;
+        self.world.look();
         if dies.is_some() {
             self.world.die().await;
         }

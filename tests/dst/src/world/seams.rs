@@ -9,6 +9,7 @@ use kassette_core::parts::{
     Entropy, Event, EventSink, Faults, LockGuard, LockHeld, LockKind, Locks, Point, Reach, Secrets, SecretsError,
     TenantKeys, UnixMillis, WallClock,
 };
+use kassette_wire::codes::Code;
 use kassette_wire::value::Inn;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -111,6 +112,11 @@ impl Faults for World {
 
 impl EventSink for World {
     fn event(&self, event: Event) {
+        if event.code == Some(Code::InternalFault) {
+            let mut witness = lock(&self.0.witness);
+            witness.is_wrong(format!("the core failed: {} {:?}", event.what, event.detail));
+            self.tell_if_broken(&witness);
+        }
         let parts = [
             event.register,
             event.fn_number,

@@ -13,3 +13,4 @@ pub mod mutants;
 pub mod parts;
 pub mod rack;
 mod register;
+mod told;

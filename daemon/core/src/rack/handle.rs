@@ -381,7 +381,7 @@ impl RackHandle {
         tokio::select! {
             biased;
             () = self.requests.closed() => {}
-            _ = ended.wait_for(Option::is_some) => {}
+            () = ended.wait_for(Option::is_some) => {}
         }
     }
 }

@@ -67,7 +67,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Request>)
     while !shared.stopping() {
         tokio::select! {
             biased;
-            _ = stop.changed() => {}
+            () = stop.changed() => {}
             Some(ended) = tasks.join_next() => if let Err(error) = ended {
                 shared.task_failed(&error);
             },

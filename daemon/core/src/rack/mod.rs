@@ -165,7 +165,7 @@ impl Rack {
             }
             tokio::select! {
                 biased;
-                _ = ended.changed() => {}
+                () = ended.changed() => {}
                 joined = self.tasks.join_next() => match joined {
                     None => return Ended::Stopped,
                     Some(Ok(())) => {}
@@ -288,7 +288,7 @@ async fn expire(shared: Arc<Shared>) {
     loop {
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stop.wait_for(|stop| *stop) => return,
             () = shared.dispatch.expiry() => {}
         }
         while let Some(taken) = shared.dispatch.take_expired() {
@@ -322,7 +322,7 @@ async fn prune(shared: Arc<Shared>) {
         };
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -357,7 +357,7 @@ async fn publish_queues(shared: Arc<Shared>) {
         });
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(EVERY) => {}
         }
     }

@@ -21,6 +21,7 @@ use crate::journal::{
     CareFound, CareWork, Command, Commit, OpenIntent, OpenReview, Query, ReadError, ReplyBody, Rows, StoredJob,
 };
 use crate::parts::{Event, FaultPoints, Severity, TenantKeys, UnixMillis};
+use crate::told::Told;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};
 use kassette_receipts::model::Buyer;
@@ -98,11 +99,11 @@ pub struct Shared {
     pub points: FaultPoints,
     pub dispatch: Dispatch,
     pub rates: Rates,
-    pub plan: watch::Sender<Arc<Standing>>,
+    pub plan: Told<Arc<Standing>>,
     pub snapshot: watch::Sender<Arc<RackSnapshot>>,
     pub sequence: watch::Sender<u64>,
-    pub stop: watch::Sender<bool>,
-    pub ended: watch::Sender<Option<Ended>>,
+    pub stop: Told<bool>,
+    pub ended: Told<Option<Ended>>,
     pub endings: Endings,
     /// Wakes whoever decides on held jobs.
     pub held: Notify,
@@ -112,7 +113,7 @@ pub struct Shared {
     clock_wanted: Mutex<BTreeSet<String>>,
     findings: Mutex<BTreeMap<FnNumber, Vec<Finding>>>,
     /// Grows when a person has settled something that kept a lane closed.
-    pub lanes: watch::Sender<u64>,
+    pub lanes: Told<u64>,
     shown: Mutex<BTreeSet<i64>>,
     reviews: Mutex<BTreeMap<FnNumber, OpenReview>>,
 }
@@ -138,11 +139,11 @@ impl Shared {
             parts,
             dispatch: Dispatch::default(),
             rates: Rates::default(),
-            plan: watch::Sender::new(Arc::new(standing)),
+            plan: Told::new(Arc::new(standing)),
             snapshot: watch::Sender::new(Arc::new(snapshot)),
             sequence: watch::Sender::new(sequence),
-            stop: watch::Sender::new(false),
-            ended: watch::Sender::new(None),
+            stop: Told::new(false),
+            ended: Told::new(None),
             endings: Endings::default(),
             held: Notify::new(),
             doubts: Mutex::default(),
@@ -150,7 +151,7 @@ impl Shared {
             keys: Mutex::default(),
             clock_wanted: Mutex::default(),
             findings: Mutex::default(),
-            lanes: watch::Sender::new(0),
+            lanes: Told::new(0),
             shown: Mutex::default(),
             reviews: Mutex::default(),
         }
@@ -526,7 +527,10 @@ impl Shared {
 
     /// A person settled what kept lanes closed: isolated units look again at once.
     pub fn lanes_changed(&self) {
-        self.lanes.send_modify(|changes| *changes += 1);
+        self.lanes.send_if_modified(|changes| {
+            *changes += 1;
+            true
+        });
     }
 
     /// Notes whether a unit's clock needs a correction; how many do.

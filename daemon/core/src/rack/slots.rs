@@ -26,8 +26,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
         reconcile(&shared, &mut running, &mut tasks);
         tokio::select! {
             biased;
-            _ = stop.changed() => {}
-            _ = plan.changed() => {}
+            () = stop.changed() => {}
+            () = plan.changed() => {}
             Some(ended) = tasks.join_next() => match ended {
                 Ok(label) => drop(running.remove(&label)),
                 Err(error) => shared.task_failed(&error),

@@ -323,16 +323,15 @@ impl<'a> Session<'a> {
         let shared = Arc::clone(&self.shared);
         let (mut stop, mut ended) = (shared.stop.subscribe(), shared.ended.subscribe());
         let (mut plan, mut ports) = (shared.plan.subscribe(), shared.parts.ports.watch());
-        plan.mark_unchanged();
         self.check_over().await?;
         let due = (self.read_at + look).max(Instant::now() + Duration::from_millis(1));
         let audit = self.audit_due().filter(|_| self.status.activity == Activity::Idle);
         let taken = tokio::select! {
             biased;
-            _ = stop.changed() => None,
-            _ = ended.changed() => None,
+            () = stop.changed() => None,
+            () = ended.changed() => None,
             _ = self.actor.gone.changed() => None,
-            _ = plan.changed() => None,
+            () = plan.changed() => None,
             () = port_gone(&mut ports, &self.actor.slot.port) => {
                 let text = format!("port {} went away", self.actor.slot.port);
                 return Err(SessionEnd::Failed(Reason::new(Code::RegisterAbsent, text)));

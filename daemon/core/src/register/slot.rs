@@ -160,8 +160,8 @@ impl SlotActor {
         let mut gone = self.gone.clone();
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => {}
-            _ = ended.wait_for(Option::is_some) => {}
+            () = stop.wait_for(|stop| *stop) => {}
+            () = ended.wait_for(Option::is_some) => {}
             _ = gone.wait_for(|gone| *gone) => {}
         }
     }
@@ -183,8 +183,8 @@ impl SlotActor {
         }
         tokio::select! {
             biased;
-            _ = stop.changed() => Wake::Stop,
-            _ = ended.changed() => Wake::Stop,
+            () = stop.changed() => Wake::Stop,
+            () = ended.changed() => Wake::Stop,
             _ = self.gone.changed() => Wake::Stop,
             _ = ports.changed() => Wake::Go,
             () = tokio::time::sleep(at_most.unwrap_or(Duration::from_secs(3600))) => Wake::Go,
@@ -213,8 +213,8 @@ impl SlotActor {
             let woken = tokio::select! {
                 biased;
                 woken = self.wait(ports, left) => woken,
-                _ = plan.changed() => Wake::Go,
-                _ = lanes.changed() => return Wake::Go,
+                () = plan.changed() => Wake::Go,
+                () = lanes.changed() => return Wake::Go,
             };
             if let Wake::Stop = woken {
                 return Wake::Stop;

@@ -50,6 +50,20 @@ impl Wish {
         }
     }
 
+    /// One that is asked for once and waited for.
+    pub(super) fn plain(number: u32, tenant: usize) -> Self {
+        Self {
+            number,
+            tenant,
+            ttl_ms: None,
+            priority: Priority::Interactive,
+            pause: Duration::ZERO,
+            again: 0,
+            clash: false,
+            cancel: false,
+        }
+    }
+
     fn order(&self) -> SubmitOrder {
         SubmitOrder {
             ttl_ms: self.ttl_ms,

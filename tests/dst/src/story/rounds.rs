@@ -53,6 +53,10 @@ pub(super) async fn tell(seed: u64, options: &Options, stage: &Stage, play: &mut
         if stage.mode == Mode::Liveness || draw.chance(60) {
             weather::lift_all(&mut draw, play).await;
         }
+        if draw.chance(8) {
+            play.start().await;
+            play.stop().await;
+        }
         if draw.chance(12) {
             // In one jump: what idle units would look at meanwhile is not the story's.
             tokio::time::advance(Duration::from_secs(3600 * draw.between(1, 30))).await;

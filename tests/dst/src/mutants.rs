@@ -3,7 +3,7 @@
 //! Owns: what counts as caught, and the table.
 //! Must never: count a story that breaks without the mutant too, or make a mutant easier to catch.
 
-use crate::run::{Run, Until, tell_all};
+use crate::run::{Run, Seeds, tell_all};
 use crate::story::{Options, run_story};
 use kassette_core::mutants::Mutant;
 use std::fmt::Write as _;
@@ -32,8 +32,7 @@ pub struct Hunted {
 pub fn hunt(mutant: Mutant, seeds: u64, threads: usize) -> Hunted {
     let begin = Instant::now();
     let run = Run {
-        first: 1,
-        until: Until::Seeds(seeds),
+        seeds: Seeds::Count(1, seeds),
         threads,
         twice_every: 0,
         options: Options {

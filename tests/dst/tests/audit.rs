@@ -3,6 +3,8 @@
 //! Owns: the proof that the audit sees every kind of difference, survives, and holds up no job.
 //! Must never: bend a register; each is wrong as hardware is wrong.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use kassette_core::domain::finding::ClearOrder;
 use kassette_core::domain::unit::UnitState;
 use kassette_core::parts::Point;

@@ -8,8 +8,8 @@ use kassette_core::mutants::{MUTANTS, Mutant};
 use kassette_dst::figures::Figures;
 use kassette_dst::run::{Run, Seeds, tell_all};
 use kassette_dst::shrink::shortest;
-use kassette_dst::{fixed, mutants, nth};
 use kassette_dst::story::{Failure, Options, VERSION};
+use kassette_dst::{fixed, mutants, nth};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -81,7 +81,6 @@ fn mutant_named(name: &str) -> Result<Mutant, String> {
     };
     Mutant::named(name).ok_or_else(|| format!("the mutants are {}", names()))
 }
-
 
 impl Arguments {
     fn threads(&self) -> usize {

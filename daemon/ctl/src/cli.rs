@@ -121,6 +121,9 @@ pub enum Verb {
     /// What stands in the rack
     #[command(subcommand)]
     Rack(Rack),
+    /// Whether another package may take the place of this one
+    #[command(subcommand)]
+    Upgrade(Upgrade),
     /// Codes of errors and reasons with their next steps; catalogues of the tax service
     Codes(Codes),
 }
@@ -384,6 +387,24 @@ pub enum Format {
     /// The fields of kassette.v1.FiscalDocument as JSON
     Jsonl,
 }
+
+/// Work before a change of the package.
+#[derive(Debug, Subcommand)]
+pub enum Upgrade {
+    /// Tell everything that stands in the way of another package: 0 nothing does, 1 something does
+    #[command(after_long_help = UPGRADE_EXAMPLE)]
+    Check {
+        /// What the other package says of itself as JSON; - reads standard input
+        #[arg(value_name = "FILE")]
+        package: PathBuf,
+    },
+}
+
+/// How the other package is named.
+const UPGRADE_EXAMPLE: &str = "Unpack the other package without installing it, and let its own program say what it is:\n\n  \
+    dpkg -x kassette_NEW.deb /tmp/new\n  \
+    /tmp/new/usr/bin/kassetted --version --json | kassettectl upgrade check -\n\n\
+    Nothing is changed. An older package is checked in the same way: rolling back is installing it.";
 
 /// Work with the description of the rack.
 #[derive(Debug, Subcommand)]

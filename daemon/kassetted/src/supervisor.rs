@@ -28,7 +28,7 @@ use rusqlite::ErrorCode;
 use std::fs::DirBuilder;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +49,16 @@ pub enum RunError {
         folder: PathBuf,
         /// Who works on it.
         holder: String,
+    },
+    /// The state folder is another user's: files made in it by this one would lock its owner out.
+    #[error("state folder {folder} belongs to user id {owner}, this daemon runs as {user}: run it as its owner")]
+    StateOfAnother {
+        /// The folder.
+        folder: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Who runs this.
+        user: u32,
     },
     /// A folder cannot be used.
     #[error("{path}: {source}")]
@@ -89,7 +99,7 @@ impl RunError {
     pub fn code(&self) -> Code {
         match self {
             Self::StateInUse { .. } => Code::DaemonAlreadyRunning,
-            Self::Folder { .. } => Code::ConfigBadPath,
+            Self::Folder { .. } | Self::StateOfAnother { .. } => Code::ConfigBadPath,
             Self::Keys(KeyFileError::Exposed { .. }) => Code::ConfigSecretExposed,
             Self::Keys(_) => Code::KeysMissing,
             Self::Listen(error) => error.code(),
@@ -107,6 +117,7 @@ impl RunError {
         match self {
             Self::Folder { source, .. } | Self::Host { source, .. } if denied(source) => Exit::NoRight,
             Self::Listen(ListenError::Io { source, .. }) if denied(source) => Exit::NoRight,
+            Self::StateOfAnother { .. } => Exit::NoRight,
             Self::Keys(_) => Exit::Usage,
             Self::Journal(JournalError::Open(OpenError::Sql { .. }) | JournalError::Read(_)) => Exit::TryLater,
             Self::Serve(_) => Exit::TryLater,
@@ -262,6 +273,14 @@ fn lock_state(config: &Config) -> Result<LockFile, RunError> {
         .mode(0o700)
         .create(folder)
         .map_err(unusable)?;
+    let (owner, user) = (
+        std::fs::metadata(folder).map_err(unusable)?.uid(),
+        nix::unistd::geteuid().as_raw(),
+    );
+    if owner != user {
+        let folder = folder.clone();
+        return Err(RunError::StateOfAnother { folder, owner, user });
+    }
     lock_file(&folder.join("lock"), &holder_name(folder)).map_err(|error| match error {
         LockError::Held(holder) => RunError::StateInUse {
             folder: folder.clone(),

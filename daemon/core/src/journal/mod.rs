@@ -39,7 +39,7 @@ mod verify;
 
 pub use care::{
     ArchiveCursor, ArchiveFault, ArchivePlan, CareDone, CareFound, CareOrder, CareWork, DroppedBuyer, EndedBuyer,
-    KeyRecord, KeySelect, SealArchive,
+    KeyRecord, KeySelect, SealArchive, UpgradeFacts,
 };
 pub use command::{
     AcceptJob, ApplyPlan, AskReading, Audited, BeginIntent, CancelJob, ClearFinding, Command, EndIntent, FnMark,

@@ -150,8 +150,11 @@ pub(super) type Written = Result<ReplyBody, WriteError>;
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let conn = Connection::open(path)?;
     conn.busy_timeout(BUSY_TIMEOUT)?;
-    // Only has an effect in an empty file, before the first table.
-    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    // Only has an effect in an empty file, before the first table; in another it would write, before anything was checked.
+    let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+    if pages == 0 {
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     // SQLite's own checkpoint after a commit drops its errors; `fold_when_long` does not.

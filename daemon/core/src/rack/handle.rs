@@ -16,7 +16,7 @@ use crate::domain::job::{
 use crate::domain::plan::RackPlan;
 use crate::domain::snapshot::RackSnapshot;
 use crate::domain::verdict::Judgement;
-use crate::journal::{Query, Rows, StoredJob};
+use crate::journal::{CareFound, CareOrder, CareWork, Command, Query, Rows, StoredJob, UpgradeFacts};
 use crate::parts::UnixMillis;
 use kassette_receipts::job_key::JobKey;
 use kassette_receipts::model::Receipt;
@@ -105,6 +105,29 @@ impl RackHandle {
     /// Notes that a job was shown to its client as it stands; its end is noted durably some time later.
     pub fn shown(&self, job: &Job) {
         self.shared.was_shown(job);
+    }
+
+    /// What a change of the program depends on.
+    ///
+    /// # Errors
+    /// [`RackError`] when the journal cannot be read.
+    pub async fn upgrade_facts(&self) -> Result<UpgradeFacts, RackError> {
+        match self.shared.read(Query::Care(CareWork::Upgrade)).await? {
+            Rows::Care(CareFound::Upgrade(facts)) => Ok(*facts),
+            _ => Err(RackError::new(
+                Code::InternalFault,
+                "the journal answered another question",
+            )),
+        }
+    }
+
+    /// Notes that a whole backup, begun at this moment, was handed out.
+    ///
+    /// # Errors
+    /// [`RackError`] when the journal did not take it.
+    pub async fn backed_up(&self, at: UnixMillis) -> Result<(), RackError> {
+        let noted = self.shared.commit(Command::Care(CareOrder::BackedUp { at })).await;
+        noted.map(drop).map_err(super::shared::NotWritten::into_error)
     }
 
     /// A page of jobs, newest first.

@@ -12,9 +12,10 @@ mod receipts;
 mod registers;
 mod status;
 mod tenants;
+mod upgrade;
 mod watch;
 
-use crate::cli::{Documents, Options, Rack, Receipt, Verb};
+use crate::cli::{Documents, Options, Rack, Receipt, Upgrade, Verb};
 use crate::connect::{ANSWER_MAX, connect};
 use crate::failure::Failure;
 use crate::json;
@@ -63,6 +64,9 @@ pub async fn run(options: Options) -> Result<u8, Failure> {
         Verb::Receipt(Receipt::Watch(given)) => watch::run(daemon, given).await,
         Verb::Rack(Rack::Apply(given)) => shown("the daemon", Box::pin(rack::apply(daemon, given))).await,
         Verb::Rack(Rack::Export) => rack::export(daemon).await,
+        Verb::Upgrade(Upgrade::Check { package }) => {
+            shown("the daemon", Box::pin(upgrade::check(daemon, package))).await
+        }
         Verb::Codes(given) => codes::run(daemon, given).await,
     }
 }

@@ -17,6 +17,7 @@ pub mod status;
 pub mod surface;
 pub mod tenants;
 pub mod tokens;
+mod upgrade;
 pub mod watching;
 
 pub use server::serve;

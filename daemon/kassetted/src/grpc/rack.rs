@@ -153,9 +153,9 @@ impl RackService for RackApi {
 
     async fn check_upgrade(
         &self,
-        _request: Request<v1::CheckUpgradeRequest>,
+        request: Request<v1::CheckUpgradeRequest>,
     ) -> Result<Response<v1::CheckUpgradeResponse>, Status> {
-        Err(not_served("RackService.CheckUpgrade").into())
+        Ok(Response::new(super::upgrade::check(&self.surface, request).await?))
     }
 
     async fn set_log_level(

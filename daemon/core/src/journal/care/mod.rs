@@ -15,6 +15,7 @@ mod files;
 mod keys;
 mod moving;
 mod reading;
+mod upgrade;
 
 use super::query::ReadError;
 use super::store::{WriteError, Written};
@@ -29,6 +30,7 @@ pub(super) use files::{archived_file_faults, verify_archives};
 pub use keys::{KeyRecord, KeySelect};
 pub(super) use keys::{is_replaced, known_key, pruned_floor, state_of_archived};
 pub(super) use reading::{documents, find, jobs};
+pub use upgrade::UpgradeFacts;
 
 /// What the journal is asked to do for its own files.
 #[derive(Debug, Clone)]
@@ -58,6 +60,11 @@ pub enum CareOrder {
         /// Which, with what stays of them.
         buyers: Vec<DroppedBuyer>,
         /// Now.
+        at: UnixMillis,
+    },
+    /// Note that a whole backup was handed out.
+    BackedUp {
+        /// When it was begun: what was written later is not in it.
         at: UnixMillis,
     },
     /// Drop keys and moves of units that are older than the horizon.
@@ -121,6 +128,8 @@ pub enum CareWork {
     Key(KeySelect),
     /// What stays of the buyer of a job.
     Digests(i64),
+    /// What a change of the program depends on.
+    Upgrade,
     /// Whether the journal or its archives hold a job of a tenant.
     HasJobs(kassette_wire::value::Inn),
 }
@@ -146,6 +155,8 @@ pub enum CareFound {
     Key(Option<Box<KeyRecord>>),
     /// Tag and hexadecimal digest of each; none while the buyer is kept, or when there was none.
     Digests(Vec<(u16, String)>),
+    /// What a change of the program depends on.
+    Upgrade(Box<UpgradeFacts>),
     /// Yes or no.
     HasJobs(bool),
     /// There is nothing to do.
@@ -163,6 +174,7 @@ pub(super) fn work(conn: &Connection, work: &CareWork) -> Result<CareFound, Read
         CareWork::EndedBuyers { after, limit } => contacts::ended(conn, *after, *limit),
         CareWork::Key(select) => keys::find(conn, select).map(|found| CareFound::Key(found.map(Box::new))),
         CareWork::Digests(job) => contacts::digests(conn, *job).map(CareFound::Digests),
+        CareWork::Upgrade => upgrade::facts(conn).map(|facts| CareFound::Upgrade(Box::new(facts))),
         CareWork::HasJobs(tenant) => keys::has_jobs(conn, tenant).map(CareFound::HasJobs),
     }
 }
@@ -175,6 +187,7 @@ pub(super) fn write(tx: &Transaction<'_>, order: &CareOrder) -> Written {
         CareOrder::Shrink => moving::shrink(tx)?,
         CareOrder::Shown { jobs, at } => contacts::shown(tx, jobs, *at)?,
         CareOrder::DropBuyers { buyers, at } => contacts::drop_buyers(tx, buyers, *at)?,
+        CareOrder::BackedUp { at } => upgrade::backed_up(tx, *at)?,
         CareOrder::PruneOld { before } => moving::prune(tx, *before)?,
     };
     Ok(super::command::ReplyBody::Care(done))

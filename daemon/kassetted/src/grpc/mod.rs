@@ -7,6 +7,7 @@ pub mod access;
 pub mod codes_layer;
 pub mod convert;
 pub mod deadline;
+pub mod doubts;
 pub mod inventory;
 pub mod names;
 pub mod orders;

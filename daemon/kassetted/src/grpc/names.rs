@@ -49,6 +49,12 @@ pub fn fiscal_storage(number: &FnNumber) -> String {
     format!("fns/{number}")
 }
 
+/// `doubts/{id}`.
+#[must_use]
+pub fn doubt(id: i64) -> String {
+    format!("doubts/{id}")
+}
+
 fn bad(at: &At<'_>, given: &str, form: &str) -> ErrorDetails {
     invalid_field(
         Code::NameInvalid,
@@ -136,6 +142,16 @@ pub fn register_id(text: &str) -> Option<RegisterId> {
     })
 }
 
+/// Reads `doubts/{id}`.
+///
+/// # Errors
+/// `NAME_INVALID`.
+pub fn read_doubt(at: &At<'_>, given: &str) -> Result<i64, ErrorDetails> {
+    let id = part(given, "doubts/").and_then(|id| id.parse().ok());
+    let id = id.filter(|id| doubt(*id) == given);
+    id.ok_or_else(|| bad(at, given, "doubts/17"))
+}
+
 /// Reads `fns/{number}`.
 ///
 /// # Errors
@@ -182,5 +198,9 @@ mod tests {
         assert_eq!(read_tenant_parent(&AT, "tenants/-").unwrap(), TenantParent::All);
         assert!(read_slot(&AT, "slots/a/b").is_err() && read_slot(&AT, "slots/R1-S01").is_ok());
         assert!(read_fiscal_storage(&AT, "fns/Ж").is_err());
+        assert_eq!(read_doubt(&AT, &doubt(17)).unwrap(), 17);
+        for bad in ["doubts/", "doubts/+17", "doubts/017", "doubts/x", "doubts/1/2"] {
+            assert_eq!(read_doubt(&AT, bad).unwrap_err().code, Code::NameInvalid, "{bad}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! Must never: bind a socket or name a caller: listeners do.
 
 use super::codes_layer::CodesLayer;
+use super::doubts::Doubts;
 use super::inventory::Inventory;
 use super::rack::RackApi;
 use super::receipts::Receipts;
@@ -12,6 +13,7 @@ use super::tenants::Tenants;
 use crate::identity::ApiLimits;
 use crate::listener;
 use kassette_api::FILE_DESCRIPTOR_SET;
+use kassette_api::v1::doubt_service_server::DoubtServiceServer;
 use kassette_api::v1::inventory_service_server::InventoryServiceServer;
 use kassette_api::v1::rack_service_server::RackServiceServer;
 use kassette_api::v1::receipt_service_server::ReceiptServiceServer;
@@ -74,12 +76,15 @@ async fn routes(surface: &Surface) -> (Routes, HealthReporter) {
     health.set_serving::<RackServiceServer<RackApi>>().await;
     health.set_serving::<InventoryServiceServer<Inventory>>().await;
     health.set_serving::<TenantServiceServer<Tenants>>().await;
+    health.set_serving::<DoubtServiceServer<Doubts>>().await;
     let limit = surface.limits().message_bytes;
     let receipts = ReceiptServiceServer::new(Receipts::new(surface.clone())).max_decoding_message_size(limit);
     let rack = RackServiceServer::new(RackApi::new(surface.clone())).max_decoding_message_size(limit);
     let inventory = InventoryServiceServer::new(Inventory::new(surface.clone())).max_decoding_message_size(limit);
     let tenants = TenantServiceServer::new(Tenants::new(surface.clone())).max_decoding_message_size(limit);
+    let doubts = DoubtServiceServer::new(Doubts::new(surface.clone())).max_decoding_message_size(limit);
     let routes = Routes::new(receipts)
+        .add_service(doubts)
         .add_service(tenants)
         .add_service(rack)
         .add_service(inventory)

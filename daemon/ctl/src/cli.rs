@@ -124,8 +124,140 @@ pub enum Verb {
     /// Whether another package may take the place of this one
     #[command(subcommand)]
     Upgrade(Upgrade),
+    /// What nobody knows yet: attempts of which it is unknown whether their document exists
+    #[command(subcommand)]
+    Doubt(Doubt),
     /// Codes of errors and reasons with their next steps; catalogues of the tax service
     Codes(Codes),
+}
+
+/// Work with doubts.
+#[derive(Debug, Subcommand)]
+pub enum Doubt {
+    /// Those that are open, newest first
+    List(ListDoubts),
+    /// One doubt: what was seen, and the next steps
+    Show {
+        /// Its id, from 'doubt list'
+        id: String,
+    },
+    /// Ask the register to read the FN again
+    Read {
+        /// Its id, from 'doubt list'
+        id: String,
+        /// Why, recorded with the order
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Say with evidence what became of it; without --yes only what that would do. Two persons are needed
+    #[command(after_long_help = SETTLE_HELP)]
+    Settle(Box<Settle>),
+}
+
+const SETTLE_HELP: &str = "A verdict is for an FN that cannot be read in its register any more; while it can, it decides by \
+itself.\n\n\
+--made      needs --fd, --fp and --time of the document, from the FN on a reader, the OFD's copy or the paper.\n\
+--not-made  needs every number accounted for, none of them this document:\n\
+            --source fn-reader: --fn-last-fd as the reader shows it, and --first-fd to --last-fd, all read whole, from \
+the one after the baseline to that last one;\n\
+            --source ofd-copy: --first-fd to --last-fd, all held, from the baseline to a later receipt, and --last-code \
+3, 4, 31 or 41 of that last one.\n\
+            That the OFD has nothing, or that no paper came out, proves nothing and is refused.\n\n\
+The verdict waits 15 minutes for another person (another certificate or another user of this host) with the role \
+technician, who repeats the same command with --confirm ID and --fn-digits, the last four or more digits read off the \
+FN. Whatever is seen in between makes it void. When the FN is seen again it is read before anything is made on it; if it \
+contradicts the verdict its register stands still.\n\n\
+Exit codes: 0 done (or --dry-run: it would be taken), 1 nothing was changed or it was refused, 2 no daemon, 64 usage, \
+77 no right.";
+
+/// Arguments of `doubt list`.
+#[derive(Debug, Args)]
+pub struct ListDoubts {
+    /// Those that were settled too
+    #[arg(long)]
+    pub all: bool,
+    /// Only of this tenant
+    #[arg(long, value_name = "INN")]
+    pub tenant: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+}
+
+/// Where evidence comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum EvidenceFrom {
+    /// The FN was read on a reader
+    FnReader,
+    /// The OFD's copy of the documents
+    OfdCopy,
+    /// The printed receipt
+    Paper,
+}
+
+/// Arguments of `doubt settle`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("verdict").required(true).args(["made", "not_made"]))]
+pub struct Settle {
+    /// Its id, from 'doubt list'
+    pub id: String,
+    /// The document exists
+    #[arg(long, requires_all = ["fd", "fp"])]
+    pub made: bool,
+    /// No document exists
+    #[arg(long, conflicts_with_all = ["fd", "fp", "time", "shift", "number"])]
+    pub not_made: bool,
+    /// Where the evidence comes from
+    #[arg(long, value_enum)]
+    pub source: EvidenceFrom,
+    /// The evidence in words: who read what, where, when
+    #[arg(long, value_name = "TEXT")]
+    pub evidence: String,
+    /// Number of the document
+    #[arg(long, value_name = "NUMBER")]
+    pub fd: Option<u32>,
+    /// Its fiscal sign
+    #[arg(long, value_name = "NUMBER")]
+    pub fp: Option<u32>,
+    /// Its local time, as 2026-11-22T15:04
+    #[arg(long, value_name = "TIME")]
+    pub time: Option<String>,
+    /// Zone of that time
+    #[arg(long, default_value = "+03:00", value_name = "ZONE", allow_hyphen_values = true)]
+    pub zone: String,
+    /// Its shift, where it is known
+    #[arg(long, value_name = "NUMBER")]
+    pub shift: Option<u32>,
+    /// Its number in the shift, where it is known
+    #[arg(long, value_name = "NUMBER")]
+    pub number: Option<u32>,
+    /// First of the documents that were read whole or are held
+    #[arg(long, value_name = "NUMBER")]
+    pub first_fd: Option<u32>,
+    /// Last of them
+    #[arg(long, value_name = "NUMBER")]
+    pub last_fd: Option<u32>,
+    /// The FN's last document, as the reader shows it
+    #[arg(long, value_name = "NUMBER")]
+    pub fn_last_fd: Option<u32>,
+    /// Kind of the last document that the OFD holds: 3 is a receipt
+    #[arg(long, value_name = "CODE")]
+    pub last_code: Option<u32>,
+    /// Only from the second person: the shown id
+    #[arg(long, value_name = "ID", requires = "fn_digits")]
+    pub confirm: Option<String>,
+    /// Only from the second person: the last digits of the FN
+    #[arg(long, value_name = "DIGITS", requires = "confirm")]
+    pub fn_digits: Option<String>,
+    /// Why, recorded with the verdict
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Only say whether it would be taken
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Give the verdict
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Arguments of `registers`.

@@ -5,6 +5,7 @@
 
 mod codes;
 mod documents;
+mod doubt;
 mod import;
 mod rack;
 mod receipt;
@@ -21,6 +22,7 @@ use crate::failure::Failure;
 use crate::json;
 use crate::progress::shown;
 use crate::say::say;
+use kassette_api::v1::doubt_service_client::DoubtServiceClient;
 use kassette_api::v1::inventory_service_client::InventoryServiceClient;
 use kassette_api::v1::rack_service_client::RackServiceClient;
 use kassette_api::v1::receipt_service_client::ReceiptServiceClient;
@@ -34,6 +36,7 @@ pub struct Daemon {
     inventory: InventoryServiceClient<Channel>,
     rack: RackServiceClient<Channel>,
     tenants: TenantServiceClient<Channel>,
+    doubts: DoubtServiceClient<Channel>,
     json: bool,
 }
 
@@ -43,7 +46,8 @@ impl Daemon {
             receipts: ReceiptServiceClient::new(channel.clone()).max_decoding_message_size(ANSWER_MAX),
             inventory: InventoryServiceClient::new(channel.clone()).max_decoding_message_size(ANSWER_MAX),
             rack: RackServiceClient::new(channel.clone()).max_decoding_message_size(ANSWER_MAX),
-            tenants: TenantServiceClient::new(channel).max_decoding_message_size(ANSWER_MAX),
+            tenants: TenantServiceClient::new(channel.clone()).max_decoding_message_size(ANSWER_MAX),
+            doubts: DoubtServiceClient::new(channel).max_decoding_message_size(ANSWER_MAX),
             json,
         }
     }
@@ -67,6 +71,7 @@ pub async fn run(options: Options) -> Result<u8, Failure> {
         Verb::Upgrade(Upgrade::Check { package }) => {
             shown("the daemon", Box::pin(upgrade::check(daemon, package))).await
         }
+        Verb::Doubt(verb) => shown("the daemon", Box::pin(doubt::run(daemon, verb))).await,
         Verb::Codes(given) => codes::run(daemon, given).await,
     }
 }

@@ -37,7 +37,7 @@ pub struct OfJob<'a> {
     /// The job, with its buyer unless that was dropped.
     pub job: &'a Job,
     /// What stands for a buyer that was dropped.
-    pub dropped: Option<&'a dyn Dropped>,
+    pub dropped: Option<&'a Dropped>,
 }
 
 /// What does not match.

@@ -7,6 +7,9 @@ use super::attempt::KeyPlace;
 use super::content::{self, ContentError};
 use super::device::Ffd;
 use super::taxes;
+use kassette_receipts::digest::tag_digest;
+use kassette_receipts::hash::HashKey;
+use kassette_receipts::job_key::JobKey;
 use kassette_receipts::model::{Item, Receipt};
 use kassette_wire::ffd::{Kind, Tag, Tlv, TlvList};
 use kassette_wire::value::Kopecks;
@@ -133,10 +136,35 @@ const MARKED_GOODS_CHECK: Tag = Tag(2107);
 /// 2106: what the check of an item's code gave.
 const GOODS_CHECK: Tag = Tag(2106);
 
-/// What a buyer's tags said, once the buyer was dropped: keyed digests stand for the values.
-pub trait Dropped: Debug + Send + Sync {
-    /// Whether the tags of this number in the document, in their order, say what was asked; none where none was.
-    fn says(&self, tag: Tag, made: &[&Tlv]) -> bool;
+/// What stays of a buyer that was dropped: keyed digests that stand for the values of the tags.
+#[derive(Debug, Clone)]
+pub struct Dropped {
+    /// The tenant's key of content.
+    pub key: HashKey,
+    /// The job.
+    pub job: JobKey,
+    /// Tags and their digests in hexadecimal (`kassette_receipts::digest`).
+    pub digests: Vec<(u16, String)>,
+}
+
+impl Dropped {
+    /// Tags of the buyer in the document that say another thing than was asked, or are there alone on one side.
+    fn differing(&self, tags: &TlvList) -> BTreeSet<Tag> {
+        let about = tags.list(Tag::BUYER).ok().flatten().unwrap_or_default();
+        let made = tags
+            .items
+            .iter()
+            .filter(|one| one.tag != Tag::BUYER && OF_BUYER.contains(&one.tag));
+        let made: Vec<(u16, String)> = made.chain(&about.items).map(|one| self.digest(one)).collect();
+        let missing = self.digests.iter().filter(|asked| !made.contains(asked));
+        let strange = made.iter().filter(|one| !self.digests.contains(one));
+        missing.chain(strange).map(|(tag, _)| Tag(*tag)).collect()
+    }
+
+    fn digest(&self, one: &Tlv) -> (u16, String) {
+        let digest = tag_digest(&self.key, &self.job, one.tag.0, &one.to_text());
+        (one.tag.0, digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
 }
 
 /// Tags that tell who buys. They are compared and never kept in clear beside the journal's sealed contacts.
@@ -160,7 +188,7 @@ pub struct Asked<'a> {
     /// Where the job key stands: a tag of ours, which the client did not ask for.
     pub place: KeyPlace,
     /// What stands for a buyer that was dropped.
-    pub dropped: Option<&'a dyn Dropped>,
+    pub dropped: Option<&'a Dropped>,
 }
 
 /// Every tag of the document that differs from what was asked, in words, by the format that the document says it is of.
@@ -350,12 +378,68 @@ impl<'a> Compare<'a> {
         }
     }
 
-    fn buyer(&mut self, dropped: &dyn Dropped) {
-        for tag in OF_BUYER {
-            let made: Vec<&Tlv> = self.tags.all(tag).collect();
-            if !dropped.says(tag, &made) {
-                self.found.push(format!("{}tag {tag}: another value", self.path));
-            }
+    fn buyer(&mut self, dropped: &Dropped) {
+        for tag in dropped.differing(self.tags) {
+            self.found.push(format!("{}tag {tag}: another value", self.path));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kassette_receipts::digest::buyer_digests;
+    use kassette_receipts::job_key::{Generation, Parts, RackId, Sequence, SubmissionHash};
+    use kassette_receipts::model::Buyer;
+
+    fn job() -> JobKey {
+        JobKey::new(Parts {
+            rack: RackId::UNNAMED,
+            generation: Generation::new(1).unwrap(),
+            sequence: Sequence::new(1).unwrap(),
+            hash: SubmissionHash::of("c", "t", "e"),
+        })
+    }
+
+    fn dropped(buyer: &Buyer) -> Dropped {
+        let key = HashKey::new([7; 32]);
+        let digests = buyer_digests(&key, &job(), buyer).into_iter();
+        let hex = |digest: [u8; 16]| digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Dropped {
+            digests: digests.map(|(tag, digest)| (tag, hex(digest))).collect(),
+            job: job(),
+            key,
+        }
+    }
+
+    #[test]
+    fn a_digest_stands_for_each_tag_of_a_buyer_that_was_dropped() {
+        let buyer = Buyer {
+            contact: Some("a@b.ru".into()),
+            name: Some("Anna".into()),
+            ..Buyer::default()
+        };
+        let kept = dropped(&buyer);
+        let contact = |text| Tlv::text(Tag::BUYER_CONTACT, text).unwrap();
+        let about = |text| {
+            let inner = TlvList::new().with(Tlv::text(Tag::BUYER_NAME, text).unwrap());
+            Tlv::list(Tag::BUYER, &inner).unwrap()
+        };
+        let right = TlvList::new().with(contact("a@b.ru")).with(about("Anna"));
+        assert!(kept.differing(&right).is_empty());
+        let other = TlvList::new().with(contact("a@c.ru")).with(about("Anna"));
+        assert_eq!(kept.differing(&other), [Tag::BUYER_CONTACT].into());
+        let less = TlvList::new().with(contact("a@b.ru"));
+        assert_eq!(kept.differing(&less), [Tag::BUYER_NAME].into());
+        let more = right.with(Tlv::text(Tag::BUYER_INN, "7704358518").unwrap());
+        assert_eq!(kept.differing(&more), [Tag::BUYER_INN].into());
+    }
+
+    #[test]
+    fn every_tag_that_the_content_makes_has_one_place_in_the_table() {
+        for table in [OF_DOCUMENT, OF_ITEM] {
+            let tags: BTreeSet<Tag> = table.iter().map(|(tag, _)| *tag).collect();
+            assert_eq!(tags.len(), table.len(), "a tag stands twice");
         }
     }
 }

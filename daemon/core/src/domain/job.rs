@@ -198,6 +198,10 @@ pub struct DocumentRow {
     pub sign: Option<u32>,
     /// The job that asked for it.
     pub job: Option<JobKey>,
+    /// When it was read back and compared; absent before, and when the FN no longer kept it.
+    pub audited_at: Option<UnixMillis>,
+    /// What was read back, without the tags that tell who buys; only when asked for.
+    pub tlv: Option<Vec<u8>>,
 }
 
 /// Which job is meant.
@@ -260,6 +264,8 @@ pub struct DocumentFilter {
     pub kinds: Vec<DocumentKind>,
     /// Number from, within an FN.
     pub fd_from: Option<FdNumber>,
+    /// With what was read back of each.
+    pub with_tlv: bool,
 }
 
 /// A page of a list.

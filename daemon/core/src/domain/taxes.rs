@@ -130,3 +130,59 @@ pub fn item_difference(at: usize, made: &TlvList, asked: &Item) -> Option<String
     (stated.abs_diff(want) > u64::from(percent.is_some()))
         .then(|| format!("item {at} tag 1200: {stated}, its amount makes {want}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kassette_wire::ffd::Tlv;
+    use kassette_wire::value::Kopecks;
+
+    fn receipt(amounts: &[u64], rate: u32, total: u64) -> Receipt {
+        let item = |amount: &u64| serde_json::json!({"name": "a", "price": amount, "quantity": 1_000_000, "amount": amount, "vat_rate": rate});
+        let items: Vec<_> = amounts.iter().map(item).collect();
+        let payments = serde_json::json!({"cash": total, "electronic": 0, "prepaid": 0, "credit": 0, "counter": 0});
+        serde_json::from_value(serde_json::json!({"sign": 1, "items": items, "total": total, "payments": payments}))
+            .unwrap()
+    }
+
+    fn stated(tag: Tag, sum: u64) -> TlvList {
+        TlvList::new().with(Tlv::money(tag, Kopecks::new(sum).unwrap()))
+    }
+
+    #[test]
+    fn rounding_per_item_and_over_the_sum_are_both_right_and_a_rouble_is_not() {
+        // 20 % in 1.05 three times: 0.18 each (0.175 rounded up), 0.53 in the sum of 3.15.
+        let three = receipt(&[105, 105, 105], 1, 315);
+        for sum in [53, 54] {
+            assert!(differences(&stated(Tag::VAT_20, sum), &three).is_empty(), "{sum}");
+        }
+        for sum in [0, 49, 153] {
+            assert_eq!(differences(&stated(Tag::VAT_20, sum), &three).len(), 1, "{sum}");
+        }
+    }
+
+    #[test]
+    fn turnover_without_tax_is_the_sum_and_no_other_rate_has_any() {
+        let one = receipt(&[500], 6, 500);
+        assert!(differences(&stated(Tag::TURNOVER_NO_VAT, 500), &one).is_empty());
+        assert_eq!(differences(&stated(Tag::TURNOVER_NO_VAT, 501), &one).len(), 1);
+        let two = stated(Tag::TURNOVER_NO_VAT, 500).with(Tlv::money(Tag::VAT_10, Kopecks::new(1).unwrap()));
+        assert_eq!(differences(&two, &one).len(), 1);
+        let filler = stated(Tag::TURNOVER_NO_VAT, 500).with(Tlv::money(Tag::TURNOVER_VAT_0, Kopecks::ZERO));
+        assert!(differences(&filler, &one).is_empty(), "an empty 1104 says nothing");
+    }
+
+    #[test]
+    fn newer_rates_stand_in_the_container() {
+        let one = receipt(&[12_200], 11, 12_200);
+        let amount = |sum| {
+            let inner = TlvList::new()
+                .with(Tlv::byte(Tag::VAT_RATE, 11))
+                .with(Tlv::money(Tag::VAT_AMOUNT, Kopecks::new(sum).unwrap()));
+            let list = TlvList::new().with(Tlv::list(Tag::VAT_AMOUNT_OF_RATE, &inner).unwrap());
+            TlvList::new().with(Tlv::list(Tag::VAT_AMOUNTS, &list).unwrap())
+        };
+        assert!(differences(&amount(2200), &one).is_empty());
+        assert_eq!(differences(&amount(2203), &one).len(), 1);
+    }
+}

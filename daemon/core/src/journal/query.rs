@@ -459,7 +459,12 @@ fn documents_of(
         condition.and("d.fd >= ?", i64::from(from.0));
     }
     let text = format!("{} ORDER BY d.id LIMIT {}", condition.text(), limit + 1);
-    let found = rows::documents(conn, rows::WITH_SIGN, &text, params_from_iter(condition.values))?;
+    let more = if filter.with_tlv {
+        rows::WITH_TLV
+    } else {
+        rows::WITH_SIGN
+    };
+    let found = rows::documents(conn, more, &text, params_from_iter(condition.values))?;
     Ok(found.into_iter().map(|found| (found.id, found.row)).collect())
 }
 

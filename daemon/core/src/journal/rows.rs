@@ -306,10 +306,15 @@ pub(super) struct FoundDocument {
 /// first one known.
 const FORMAT: &str = "(SELECT json_extract(g.facts, '$.ffd') FROM registrations g WHERE g.fn = d.fn \
     ORDER BY g.seen_at > d.at, CASE WHEN g.seen_at > d.at THEN g.id ELSE -g.id END LIMIT 1)";
-/// The settlement sign of a document's job, read out of its body.
-pub(super) const WITH_SIGN: &str = "json_extract(j.body, '$.sign')";
+/// The settlement sign of a document's job, read out of its body, and when the document was read back.
+pub(super) const WITH_SIGN: &str = "json_extract(j.body, '$.sign'), (SELECT x.read_at FROM document_tags x \
+    WHERE x.fn = d.fn AND x.fd = d.fd AND x.tlv IS NOT NULL), NULL";
+/// The same with what was read.
+pub(super) const WITH_TLV: &str = "json_extract(j.body, '$.sign'), (SELECT x.read_at FROM document_tags x \
+    WHERE x.fn = d.fn AND x.fd = d.fd AND x.tlv IS NOT NULL), \
+    (SELECT x.tlv FROM document_tags x WHERE x.fn = d.fn AND x.fd = d.fd)";
 /// Who has the job at hand does not read its body twice.
-pub(super) const WITHOUT_SIGN: &str = "NULL";
+pub(super) const WITHOUT_SIGN: &str = "NULL, NULL, NULL";
 
 /// Documents by a condition on `d`, `t`, `f`, with their proof.
 pub(super) fn documents(
@@ -373,6 +378,8 @@ fn document(row: &Row<'_>) -> Result<FoundDocument, ReadError> {
             .map(JobKey::try_from)
             .transpose()
             .map_err(|e| damaged("document", id, e))?,
+        audited_at: row.get::<_, Option<i64>>(17)?.map(UnixMillis),
+        tlv: row.get(18)?,
     };
     Ok(FoundDocument {
         id,

@@ -1,7 +1,7 @@
 //! The audit: every document of the FN is read back and compared, tag by tag, with what was asked for.
 //!
 //! When: after a doubt at once; else once the unit had no job for a second, one document per step, so that a job waits
-//! for one document at most; while jobs never end, one document after each receipt from 64 unread ones or eight minutes
+//! for one document at most; while jobs never end, one document after each receipt from 32 unread ones or eight minutes
 //! on (the bounds are 100 and ten); all of it before a shift is closed. The FN keeps a document whole for some 30 days
 //! after its ticket (`fn-ffd-ofd` B.1), so that all of this comes long before.
 //!
@@ -16,11 +16,11 @@
 //! Owns: what is read when, the rule of what cannot be read, and the stop of a register whose FN does not match.
 //! Must never: take a cut read or "no data" for a match, or hold up a shift that has to be closed.
 
+use super::asked::Asked;
 use super::session::{Session, SessionEnd};
 use crate::domain::audit::{Entry, Found, Mismatch, OfJob, Place, judge, without_buyer};
 use crate::domain::error::Reason;
 use crate::domain::finding::{Finding, Owner};
-use crate::domain::job::Job;
 use crate::domain::snapshot::AuditSnapshot;
 use crate::drivers::DocumentRead;
 use crate::journal::{Audited, Command, NewFinding, Query, ReadBack, ReplyBody, Rows};
@@ -37,7 +37,7 @@ use tokio::time::Instant;
 /// How long a unit has no job before its FN is read back.
 const QUIET: Duration = Duration::from_secs(1);
 /// From so many unread documents on one is read after each receipt; 100 is the bound (design 7).
-const PRESSING_FROM: u32 = 64;
+const PRESSING_FROM: u32 = 32;
 /// The bound; beyond it several are read after each receipt.
 const UNREAD_MAX: u32 = 100;
 /// Documents read after a receipt when there are more than that.
@@ -179,7 +179,7 @@ impl Session<'_> {
             return Ok(());
         }
         let fd = self.audit.next;
-        let (entry, job) = match self.asked_for(fd).await {
+        let known = match self.asked_for(fd).await {
             Ok(known) => known,
             Err(reason) => {
                 self.audit_pause(TRY_AGAIN);
@@ -199,10 +199,10 @@ impl Session<'_> {
         match read? {
             DocumentRead::Whole(document) => {
                 self.audit.documents += 1;
-                self.compare(fd, &document, &entry, job.as_ref()).await?;
+                self.compare(fd, &document, &known).await?;
             }
-            DocumentRead::NoData => self.unreadable(fd, &entry, "the FN says it has no data of it", true),
-            DocumentRead::Cut(why) => self.unreadable(fd, &entry, &format!("it was cut: {why}"), false),
+            DocumentRead::NoData => self.unreadable(fd, &known.entry, "the FN says it has no data of it", true),
+            DocumentRead::Cut(why) => self.unreadable(fd, &known.entry, &format!("it was cut: {why}"), false),
         }
         self.shared.points.reach(Point::AuditRead).await;
         let found = !self.audit.findings.is_empty() && !self.audit.ahead;
@@ -218,42 +218,18 @@ impl Session<'_> {
         self.audit.not_before = Some(Instant::now() + pause);
     }
 
-    /// What the journal says of a document, and the job it was made for.
-    async fn asked_for(&mut self, fd: FdNumber) -> Result<(Entry, Option<Job>), Reason> {
-        let fn_number = self.adoption.fn_number.clone();
-        let entry = self.shared.read(Query::Entry { fn_number, fd }).await;
-        let Rows::Entry(entry) = entry.map_err(|error| error.reason)? else {
-            return Err(Reason::new(
-                Code::InternalFault,
-                "the journal answered another question",
-            ));
-        };
-        let Some(id) = entry.job else {
-            return Ok((*entry, None));
-        };
-        let stored = match self.shared.read(Query::JobById(id)).await {
-            Ok(Rows::Job(Some(stored))) => stored,
-            Ok(_) => return Err(Reason::new(Code::JobNotFound, format!("job row {id}"))),
-            Err(error) => return Err(error.reason),
-        };
-        let job = self.shared.unseal(*stored).await.map_err(|error| error.reason)?;
-        Ok((*entry, Some(job)))
-    }
-
-    async fn compare(
-        &mut self,
-        fd: FdNumber,
-        document: &Document,
-        entry: &Entry,
-        job: Option<&Job>,
-    ) -> Result<(), SessionEnd> {
+    async fn compare(&mut self, fd: FdNumber, document: &Document, known: &Asked) -> Result<(), SessionEnd> {
+        let entry = &known.entry;
         let witness = self.witness();
         let place = Place {
             fd,
             witness: &witness,
             registration: &self.registration,
         };
-        let of = job.map(|job| OfJob { job, dropped: None });
+        let of = known.job.as_ref().map(|job| OfJob {
+            job,
+            dropped: known.dropped.as_ref(),
+        });
         let mismatches = judge(document, &place, entry, of);
         let foreign = (entry.told.is_none() && !mismatches.is_empty()).then(|| Found::of(document));
         for mismatch in mismatches {

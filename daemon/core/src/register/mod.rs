@@ -4,6 +4,7 @@
 //! Must never: share a port, drop a fiscal exchange half way, or take a job while a doubt is open on its FN.
 
 mod admit;
+mod asked;
 mod attempt;
 mod audit;
 mod marks;

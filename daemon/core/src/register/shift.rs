@@ -84,6 +84,7 @@ impl Session<'_> {
             fd_from: Some(FdNumber(
                 last.saturating_sub(shift.receipts.saturating_add(OPENING_NEAR)),
             )),
+            with_tlv: false,
         };
         let rows = self
             .shared

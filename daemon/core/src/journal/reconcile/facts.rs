@@ -75,7 +75,7 @@ pub(super) struct Known {
 /// The row of a document.
 pub(super) fn known(conn: &Connection, fn_row: i64, fd: u32) -> Result<Option<Known>, Fault> {
     let condition = "d.fn = ?1 AND d.fd = ?2";
-    let Some(found) = rows::documents(conn, "NULL", condition, params![fn_row, fd])?.pop() else {
+    let Some(found) = rows::documents(conn, rows::WITHOUT_SIGN, condition, params![fn_row, fd])?.pop() else {
         return Ok(None);
     };
     let (job, intent, place): (Option<i64>, i64, Option<String>) = conn

@@ -241,12 +241,13 @@ pub fn documents(given: Option<v1::DocumentFilter>) -> Result<DocumentMatch, Fin
 impl DocumentMatch {
     /// The part that the journal answers by itself.
     #[must_use]
-    pub fn stored(&self, tenant: Option<Inn>) -> DocumentFilter {
+    pub fn stored(&self, tenant: Option<Inn>, with_tlv: bool) -> DocumentFilter {
         DocumentFilter {
             tenant,
             fn_number: self.fn_number.clone(),
             kinds: self.codes.iter().filter_map(|code| document::kind(*code)).collect(),
             fd_from: self.fds.0,
+            with_tlv,
         }
     }
 

@@ -136,6 +136,7 @@ pub fn fiscal_storage(unit: &UnitSnapshot) -> Option<v1::FiscalStorage> {
             .expires
             .map(|(year, month, day)| format!("{year:04}-{month:02}-{day:02}")),
         last_fd: state.map_or(0, |state| state.last_fd.0),
+        last_audited_fd: unit.audit.map_or(0, |audit| audit.audited_fd.0),
         documents_left: resource.documents_left,
         unsent_documents: resource.unsent,
         oldest_unsent_at: resource.oldest_unsent.map(|time| document_timestamp(time, zone)),

@@ -6,7 +6,7 @@
 use crate::grpc::access::{self, Grants, Scope};
 use crate::grpc::convert::findings::At;
 use crate::grpc::convert::{document, filter};
-use crate::grpc::status::{invalid, not_served, refusal};
+use crate::grpc::status::{invalid, refusal};
 use crate::grpc::surface::Surface;
 use crate::grpc::tokens::{self, ListId};
 use crate::identity::Role;
@@ -157,9 +157,10 @@ pub(super) async fn documents(
     let grants = surface.grants().await?;
     let given = request.into_inner();
     let scope = grants.scope(&caller, &PARENT, &given.parent)?;
-    if given.with_tags || given.with_tlv {
-        return Err(not_served("ListDocuments.with_tags and with_tlv"));
-    }
+    let read = document::Read {
+        tags: given.with_tags,
+        tlv: given.with_tlv,
+    };
     let room = Room::new(tokens::page_size(given.page_size)?, surface.limits().message_bytes);
     let whole = v1::ListDocumentsRequest {
         page_size: None,
@@ -172,20 +173,20 @@ pub(super) async fn documents(
     if wanted.is_empty() {
         return Ok(v1::ListDocumentsResponse::default());
     }
-    document_page(surface, &scope, &wanted, list, after, room).await
+    document_page(surface, &scope, (&wanted, read), list, after, room).await
 }
 
 async fn document_page(
     surface: &Surface,
     scope: &Scope,
-    wanted: &filter::DocumentMatch,
+    (wanted, read): (&filter::DocumentMatch, document::Read),
     list: ListId,
     mut after: Option<i64>,
     mut room: Room,
 ) -> Result<v1::ListDocumentsResponse, ErrorDetails> {
     let mut documents = Vec::new();
     while let Some(limit) = room.next_read() {
-        let filter = wanted.stored(scope.only.clone());
+        let filter = wanted.stored(scope.only.clone(), read.tags || read.tlv);
         let page = surface.rack().documents(filter, after, limit).await.map_err(refusal)?;
         room.scanned += page.looked.max(1);
         for row in page
@@ -193,7 +194,7 @@ async fn document_page(
             .iter()
             .filter(|row| scope.tenants.contains(&row.tenant) && wanted.fits(row))
         {
-            let shown = document::document(row);
+            let shown = document::document(row, read);
             room.take(shown.encoded_len());
             documents.push(shown);
         }

@@ -286,25 +286,6 @@ fn while_jobs_never_end_one_document_follows_each_receipt_and_a_hundred_are_neve
 }
 
 #[test]
-fn documents_that_are_ten_minutes_old_are_read_though_jobs_never_end() {
-    simulate(async {
-        let mut play = Play::begin(&Setting::new(3, 1)).await;
-        // A receipt takes its time; fewer than 32 of them fill ten minutes when the register is slow.
-        play.fault(0, FaultKind::Slow { add_ms: 3_000 }, Trigger::Now);
-        play.day_within(1..=30, Duration::from_secs(900)).await;
-        let made = seen(&play, "point outcome-durable").len();
-        let read = seen(&play, "point audit-read");
-        let last = seen(&play, "point outcome-durable")[made - 1];
-        assert!(made < 32, "{made} receipts");
-        assert!(
-            read.iter().any(|at| *at < last),
-            "one was read among {made} receipts\n{}",
-            play.tail()
-        );
-    });
-}
-
-#[test]
 fn everything_is_read_before_a_shift_is_closed() {
     simulate(async {
         let mut play = Play::begin(&Setting::new(3, 1).instant()).await;

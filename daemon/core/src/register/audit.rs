@@ -108,6 +108,18 @@ impl Audit {
         }
     }
 
+    /// Documents that have to be read before the next job.
+    fn pressing(&mut self, last: FdNumber) -> u32 {
+        self.grown(last);
+        let aged = self.ages.front().is_some_and(|(_, since)| since.elapsed() >= OLDEST);
+        match self.unread(last) {
+            0 => 0,
+            unread if unread > UNREAD_MAX => CATCHING_UP,
+            PRESSING_FROM.. => 1,
+            _ => u32::from(aged),
+        }
+    }
+
     fn paused(&self) -> bool {
         self.not_before.is_some_and(|at| at > Instant::now())
     }
@@ -142,19 +154,7 @@ impl Session<'_> {
 
     /// Between two jobs: reads as much as the bounds ask for, and nothing else.
     pub(super) async fn audit_pressing(&mut self) -> Result<(), SessionEnd> {
-        self.audit.grown(self.status.fn_state.last_fd);
-        let aged = self
-            .audit
-            .ages
-            .front()
-            .is_some_and(|(_, since)| since.elapsed() >= OLDEST);
-        let unread = self.unread();
-        let steps = match unread {
-            0 => 0,
-            UNREAD_MAX.. => CATCHING_UP,
-            PRESSING_FROM.. => 1,
-            _ => u32::from(aged),
-        };
+        let steps = self.audit.pressing(self.status.fn_state.last_fd);
         for _ in 0..steps {
             self.audit_one().await?;
         }
@@ -449,3 +449,6 @@ fn stop_reason(first: &Finding, count: usize) -> Reason {
     };
     Reason::new(first.reason.code, format!("{}{more}", first.reason.detail))
 }
+
+#[cfg(test)]
+mod tests;

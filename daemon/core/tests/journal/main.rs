@@ -9,6 +9,7 @@
 mod accept;
 mod archives;
 mod attempts;
+mod contacts;
 mod damage;
 mod kill;
 mod migrations;

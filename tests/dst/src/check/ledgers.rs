@@ -161,20 +161,20 @@ pub(super) fn every_document_is_explained(seen: &Seen, allowed: Allowed, wrong: 
 }
 
 /// K7: a document is not more than five minutes from true time; registrations are no documents of ours.
-pub(super) fn time_is_false(number: &str, record: &Record) -> Option<String> {
+pub(super) fn time_is_false(number: &str, record: &Record, host_off_ms: i64) -> Option<String> {
     if record.kind == REGISTRATION {
         return None;
     }
     let off = i64::from(record.time) * 1000 - ZONE_MS - record.made_unix_ms;
     let false_by = format!("K7: document {} of {number} is {} s off", record.fd, off / 1000);
-    (off.abs() > TIME_OFF_MS).then_some(false_by)
+    (off.abs() > TIME_OFF_MS + host_off_ms).then_some(false_by)
 }
 
 /// K7: no document is more than five minutes from true time, and none is earlier than the one before it.
 pub(super) fn times_are_true(seen: &Seen, wrong: &mut Vec<String>) {
     for (number, records) in &seen.ledgers {
         for record in records {
-            wrong.extend(time_is_false(number, record));
+            wrong.extend(time_is_false(number, record, seen.host_off_ms));
         }
         if records.windows(2).any(|pair| pair[0].time > pair[1].time) {
             wrong.push(format!("K7: a document of {number} is earlier than the one before it"));

@@ -37,6 +37,8 @@ pub struct Seen {
     pub shared: BTreeSet<String>,
     /// Units.
     pub units: BTreeMap<String, UnitSnapshot>,
+    /// Furthest that the host's clock ever was from true time, milliseconds.
+    pub host_off_ms: i64,
 }
 
 /// Checks everything that holds when a story has come to rest.
@@ -99,6 +101,7 @@ async fn read(play: &Play) -> Seen {
         ledgers: play.world.ledgers(),
         shared: play.world.shared_fns(),
         units: play.snapshot().units,
+        host_off_ms: play.world.host_off_ms(),
     }
 }
 

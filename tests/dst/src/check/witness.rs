@@ -66,6 +66,8 @@ pub struct Witness {
     last_time: BTreeMap<String, u32>,
     /// FNs on which another program may make documents of its own.
     foreign: BTreeSet<String>,
+    /// Furthest that the host's clock ever was from true time.
+    host_off_ms: i64,
     wrong: Vec<String>,
 }
 
@@ -88,6 +90,17 @@ impl Witness {
         let open = self.unresolved.values().filter_map(|id| self.intents.get(id));
         open.into_iter()
             .any(|known| known.begin.register.serial.as_str() == serial)
+    }
+
+    /// The host's clock is this far from true time, milliseconds. Nothing can be nearer to it than what the host believes.
+    pub fn host_is_off(&mut self, millis: i64) {
+        self.host_off_ms = self.host_off_ms.max(millis.abs());
+    }
+
+    /// Furthest that the host's clock ever was from true time, milliseconds.
+    #[must_use]
+    pub const fn host_off_ms(&self) -> i64 {
+        self.host_off_ms
     }
 
     /// Notes what broke elsewhere.
@@ -369,7 +382,8 @@ impl Witness {
         } else {
             String::new()
         };
-        self.wrong.extend(ledgers::time_is_false(number, record));
+        self.wrong
+            .extend(ledgers::time_is_false(number, record, self.host_off_ms));
         let before = self.last_time.insert(number.to_owned(), record.time);
         if before.is_some_and(|before| before > record.time) {
             self.wrong.push(format!(

@@ -172,7 +172,8 @@ impl World {
         let held = Arc::clone(&inner.held);
         Self(Arc::new(Inner {
             held,
-            ..Inner::around(inner.begin, bench, shelf, name, folder, 99)
+            // Another one each time: two journals of one generation would give out the same keys.
+            ..Inner::around(inner.begin, bench, shelf, name, folder, 99 + self.counts().strikes)
         }))
     }
 
@@ -320,11 +321,6 @@ impl World {
         }
     }
 
-    /// Another program may make documents on this FN from now on.
-    pub fn expect_foreign(&self, fn_number: &str) {
-        lock(&self.0.witness).expects_foreign(fn_number);
-    }
-
     /// How often each point was reached.
     #[must_use]
     pub fn reached(&self) -> BTreeMap<Point, u32> {
@@ -333,7 +329,9 @@ impl World {
 
     /// Moves the host's clock; the registers and true time do not move.
     pub fn move_host_clock(&self, millis: i64) {
-        *lock(&self.0.host_offset_ms) += millis;
+        let mut offset = lock(&self.0.host_offset_ms);
+        *offset += millis;
+        lock(&self.0.witness).host_is_off(*offset);
     }
 
     /// What happened, with virtual times: everything since the beginning.
@@ -358,6 +356,12 @@ impl World {
     #[must_use]
     pub fn witnessed(&self) -> Tally {
         lock(&self.0.witness).tally()
+    }
+
+    /// Furthest that the host's clock ever was from true time, milliseconds.
+    #[must_use]
+    pub fn host_off_ms(&self) -> i64 {
+        lock(&self.0.witness).host_off_ms()
     }
 
     /// From now on nothing is kept of the trace but its digest.

@@ -20,6 +20,8 @@ pub struct BenchRegister {
     pub timing: String,
     /// `pty` or `tcp`.
     pub link: String,
+    /// Where a `tcp` one listens; empty: anywhere.
+    pub port: String,
     /// Value of `registration` as TOML.
     pub registration: String,
     /// Value of `switches` as TOML.
@@ -43,6 +45,7 @@ impl BenchRegister {
             ffd: "1.2".to_owned(),
             timing: "\"instant\"".to_owned(),
             link: "pty".to_owned(),
+            port: String::new(),
             registration: OF_A_DATACENTER.to_owned(),
             switches: VAT_22.to_owned(),
         }
@@ -78,6 +81,9 @@ pub fn rack_file(seed: u64, registers: &[BenchRegister]) -> String {
              switches = {}\nregistration = {}\n",
             one.serial, one.inn, one.ffd, one.link, one.timing, one.fn_number, one.switches, one.registration,
         );
+        if !one.port.is_empty() {
+            let _ = writeln!(text, "port = \"{}\"", one.port);
+        }
     }
     text
 }

@@ -176,6 +176,22 @@ impl Daemon {
         self.process.kill()
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        self.process.signal(signal)
+    }
+
+    /// How it has ended by itself, if it has.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn has_ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        self.process.ended()
+    }
+
     /// Process number.
     #[must_use]
     pub fn id(&self) -> u32 {

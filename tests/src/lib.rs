@@ -18,3 +18,4 @@ pub mod requests;
 pub mod simulator;
 pub mod storm;
 pub mod test_rack;
+pub mod torture;

@@ -40,6 +40,8 @@ pub struct Simulator {
     pub registers: Vec<ReadyRegister>,
     /// Its control port.
     pub control: Control,
+    /// Where that listens.
+    pub control_address: String,
     /// Its state folder: `ports/`, `fn/`.
     pub state: PathBuf,
     programs: &'static Programs,
@@ -52,12 +54,20 @@ impl Simulator {
     /// # Errors
     /// When the programs cannot be built or the rack is refused, with the simulator's words.
     pub fn start(folder: &Path, rack: &str) -> anyhow::Result<Self> {
+        Self::start_at(folder, rack, "127.0.0.1:0")
+    }
+
+    /// The same with the control port at an address.
+    ///
+    /// # Errors
+    /// As [`Simulator::start`].
+    pub fn start_at(folder: &Path, rack: &str, control: &str) -> anyhow::Result<Self> {
         let programs = Programs::built()?;
         let (file, state) = (folder.join("rack.toml"), folder.join("sim"));
         std::fs::write(&file, rack).context("rack file")?;
         let mut command = Command::new(programs.simulator()?);
         command.arg("run").arg("--rack").arg(&file).arg("--state").arg(&state);
-        command.args(["--control", "127.0.0.1:0"]).stdout(Stdio::piped());
+        command.args(["--control", control]).stdout(Stdio::piped());
         let mut process = Process::spawn("kassette-hw-sim", &mut command, &folder.join("sim.log"))?;
         let output = process
             .child()
@@ -73,10 +83,19 @@ impl Simulator {
         Ok(Self {
             registers: ready.registers,
             control: Control::new(&ready.control),
+            control_address: ready.control,
             state,
             programs,
             process,
         })
+    }
+
+    /// Ends it at once, as kill -9 does.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.kill()
     }
 
     /// Every document in every FN.

@@ -12,6 +12,7 @@ use crate::requests::{description, slot};
 use crate::simulator::{ReadyRegister, Simulator};
 use anyhow::{Context, bail, ensure};
 use kassette_api::v1::{JobState, RackDescription, ReceiptJob};
+use std::path::Path;
 use tempfile::TempDir;
 
 /// A rack under test. Everything ends with it.
@@ -24,6 +25,7 @@ pub struct TestRack {
     registers: Vec<BenchRegister>,
     daemon: Option<Daemon>,
     folder: TempDir,
+    seed: u64,
 }
 
 impl TestRack {
@@ -32,8 +34,18 @@ impl TestRack {
     /// # Errors
     /// When it does not start.
     pub fn bench(seed: u64, registers: Vec<BenchRegister>) -> anyhow::Result<Self> {
+        Self::bench_in(None, seed, registers)
+    }
+
+    /// The same in a folder below `within`.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn bench_in(within: Option<&Path>, seed: u64, registers: Vec<BenchRegister>) -> anyhow::Result<Self> {
         println!("rack seed {seed}");
-        let folder = tempfile::Builder::new().prefix("kassette-").tempdir()?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("kassette-");
+        let folder = within.map_or_else(|| builder.tempdir(), |within| builder.tempdir_in(within))?;
         let simulator = Simulator::start(folder.path(), &rack_file(seed, &registers))?;
         let setup = DaemonSetup::within(&folder.path().join("daemon"));
         Ok(Self {
@@ -42,7 +54,25 @@ impl TestRack {
             registers,
             daemon: None,
             folder,
+            seed,
         })
+    }
+
+    /// Kills the simulator and starts it again on the same folder and the same addresses.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart_simulator(&mut self) -> anyhow::Result<()> {
+        for (register, ready) in self.registers.iter_mut().zip(&self.simulator.registers) {
+            if let Some(address) = ready.port.strip_prefix("tcp:") {
+                address.clone_into(&mut register.port);
+            }
+        }
+        self.simulator.kill()?;
+        let rack = rack_file(self.seed, &self.registers);
+        let control = self.simulator.control_address.clone();
+        self.simulator = Simulator::start_at(self.folder.path(), &rack, &control)?;
+        Ok(())
     }
 
     /// A simulator with these registers and the shipped daemon that drives them.
@@ -176,6 +206,12 @@ impl TestRack {
     pub fn logs(&self) -> String {
         let daemon = self.daemon.as_ref().map(Daemon::log_tail).unwrap_or_default();
         format!("-- daemon\n{daemon}\n-- simulator\n{}", self.simulator.log_tail())
+    }
+
+    /// Where everything of this rack stands.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Keeps the folders for a look after a failure.

@@ -58,14 +58,21 @@ pub fn folder() -> anyhow::Result<TempDir> {
     let beside = std::env::var_os("KASSETTE_BENCH_DIR").map_or_else(|| workspace().join("target"), Into::into);
     std::fs::create_dir_all(&beside)?;
     let made = tempfile::Builder::new().prefix("bench-").tempdir_in(&beside)?;
-    let kind = disk(made.path())?;
-    if [TMPFS_MAGIC, RAMFS_MAGIC].contains(&kind) {
+    if in_memory(made.path())? {
         bail!(
             "{} is in memory; name a folder on a disk in KASSETTE_BENCH_DIR",
             beside.display()
         );
     }
     Ok(made)
+}
+
+/// Whether a path lies on a file system in memory.
+///
+/// # Errors
+/// The operating system's.
+pub fn in_memory(path: &Path) -> anyhow::Result<bool> {
+    Ok([TMPFS_MAGIC, RAMFS_MAGIC].contains(&disk(path)?))
 }
 
 /// The kind of file system under a path.

@@ -18,7 +18,7 @@ use kassette_api::v1::{
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tonic::Status;
@@ -44,10 +44,23 @@ pub struct Counters {
     pub turned_away: AtomicUsize,
     /// Calls that were repeated.
     pub repeats: AtomicUsize,
+    /// Longest time between two sales of a client.
+    pub pace: Duration,
+    /// No further sale begins.
+    pub enough: AtomicBool,
     wrong: Mutex<Vec<String>>,
 }
 
 impl Counters {
+    /// Of clients whose buyers come so far apart at most.
+    #[must_use]
+    pub fn paced(pace: Duration) -> Self {
+        Self {
+            pace,
+            ..Self::default()
+        }
+    }
+
     /// Notes what must not be.
     pub fn wrong(&self, what: String) {
         self.wrong.lock().unwrap_or_else(PoisonError::into_inner).push(what);
@@ -95,7 +108,8 @@ impl Client {
 
     /// Makes all sales and gives the record of them.
     pub async fn run(mut self) -> Vec<Sale> {
-        while self.sales.len() < self.share {
+        while self.sales.len() < self.share && !self.counters.enough.load(Ordering::Relaxed) {
+            self.idle().await;
             match self.dice.between(0, 99) {
                 0..=54 => Box::pin(self.wait_for_one()).await,
                 55..=64 => Box::pin(self.leave_one()).await,
@@ -109,6 +123,14 @@ impl Client {
             }
         }
         self.sales
+    }
+
+    /// The time until a buyer comes; none where nothing is said of it.
+    async fn idle(&mut self) {
+        let most = u64::try_from(self.counters.pace.as_millis()).unwrap_or(u64::MAX);
+        if most > 0 {
+            tokio::time::sleep(Duration::from_millis(self.dice.between(0, most))).await;
+        }
     }
 
     fn wrong(&self, what: String) {

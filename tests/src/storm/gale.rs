@@ -7,8 +7,8 @@ use super::dice::Dice;
 use super::technician::Technician;
 use super::weather::{Deck, Kind, Squall};
 use crate::control::Event;
-use anyhow::Context;
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -56,14 +56,31 @@ impl Gale {
     pub fn blow(mut self) -> anyhow::Result<Happened> {
         while !self.over() {
             let squall = self.deck.draw();
-            self.last = self.technician.observe()?.last_event;
-            self.squall(&squall)
-                .with_context(|| format!("register {}: {squall:?}", self.technician.serial))?;
-            self.recover()?;
-            self.peace(squall.peace)?;
+            let lives = self.simulator_lives();
+            match self.one(&squall) {
+                Ok(()) => {}
+                // The simulator was killed meanwhile: what it was to do went with it.
+                Err(_) if self.simulator_lives() != lives || lives % 2 == 1 => thread::sleep(STEP),
+                Err(error) => {
+                    let whose = format!("register {}: {squall:?}", self.technician.serial);
+                    return Err(error.context(whose));
+                }
+            }
         }
         self.technician.put_right(self.late)?;
         Ok(self.happened)
+    }
+
+    fn simulator_lives(&self) -> u64 {
+        self.technician.sky.simulator_lives.load(Ordering::SeqCst)
+    }
+
+    /// A fault, what follows from it, and peace.
+    fn one(&mut self, squall: &Squall) -> anyhow::Result<()> {
+        self.last = self.technician.observe()?.last_event;
+        self.squall(squall)?;
+        self.recover()?;
+        self.peace(squall.peace)
     }
 
     fn over(&self) -> bool {

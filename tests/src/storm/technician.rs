@@ -10,7 +10,7 @@ use crate::api::Api;
 use crate::control::{Control, Observed};
 use kassette_api::v1::UnitState;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the threads of a storm share.
@@ -24,6 +24,8 @@ pub struct Sky {
     pub cables: Mutex<Cables>,
     /// Set when no further fault may begin.
     pub calm: AtomicBool,
+    /// Counts up when the simulator goes away and when it is back: odd while it is away.
+    pub simulator_lives: AtomicU64,
 }
 
 impl Sky {

@@ -10,10 +10,8 @@ use crate::exit::Exit;
 use crate::fn_copies::{self, CopyError};
 use crate::secrets::KeyFolder;
 use kassette_core::journal::{
-    Inspection, OpenBuyer, OpenError, Reconciler, Reconciliation, Unreadable, Verification, inspect,
-    verify as verify_rows,
+    Inspection, KeysOf, OpenError, Reconciler, Reconciliation, Unreadable, Verification, inspect, verify as verify_rows,
 };
-use kassette_core::rack::unseal_buyer;
 use kassette_wire::codes::Code;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -52,13 +50,8 @@ pub(crate) fn verify(config: &Config, copies: &[&Path]) -> Said {
 
 fn compared(config: &Config, journal: &Path, copies: &[&Path]) -> Result<Reconciliation, CopyError> {
     let keys = KeyFolder::new(config.keys_dir.clone(), Arc::new(HostEntropy));
-    let buyers: OpenBuyer = Box::new(move |stored| {
-        let Some(sealed) = &stored.buyer else { return Ok(None) };
-        let tenant = &stored.job.tenant;
-        let keys = keys.kept(tenant).map_err(|_| Unreadable)?;
-        unseal_buyer(&keys, tenant, sealed).map(Some).ok_or(Unreadable)
-    });
-    let mut reconciler = Reconciler::open(journal, buyers)?;
+    let keys_of: KeysOf = Box::new(move |tenant| keys.kept(tenant).map_err(|_| Unreadable));
+    let mut reconciler = Reconciler::open(journal, keys_of)?;
     copies
         .iter()
         .try_for_each(|copy| fn_copies::read(copy, &mut reconciler))?;

@@ -9,6 +9,7 @@
 //! Must never: talk to a device, decide what to do next, or answer before the commit.
 
 mod audit;
+mod buyer;
 mod care;
 mod checks;
 mod command;
@@ -37,6 +38,7 @@ mod store;
 mod verdicts;
 mod verify;
 
+pub use buyer::unseal_buyer;
 pub use care::{
     ArchiveCursor, ArchiveFault, ArchivePlan, CareDone, CareFound, CareOrder, CareWork, DroppedBuyer, EndedBuyer,
     KeyRecord, KeySelect, SealArchive, UpgradeFacts,
@@ -54,7 +56,7 @@ pub use inline::{InlineCommitter, InlineReader, Witness};
 pub use inspect::{Inspection, inspect};
 pub use open::OpenError;
 pub use query::{Query, ReadError, Rows, StoredJob};
-pub use reconcile::{CopiedContent, CopiedDocument, Finding, OpenBuyer, Reconciler, Reconciliation, Unreadable};
+pub use reconcile::{CopiedContent, CopiedDocument, Finding, KeysOf, Reconciler, Reconciliation, Unreadable};
 pub use recover::{OpenIntent, Recovered, WaitingJob};
 pub use schema::{MIN_READER, SCHEMA};
 pub use store::{Applied, FreeMark, RESERVE_BYTES, Store, StoreConfig, StoreReader};

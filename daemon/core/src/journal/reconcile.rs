@@ -11,16 +11,13 @@ mod remainder;
 pub use findings::{Finding, Reconciliation};
 
 use super::open::{Fault, OpenError};
-use super::query::StoredJob;
 use super::store::connect_to_read;
-use crate::parts::UnixMillis;
-use facts::{FnFacts, Own};
+use crate::parts::{TenantKeys, UnixMillis};
+use facts::{Books, FnFacts};
 use kassette_receipts::job_key::JobKey;
-use kassette_receipts::model::Buyer;
 use kassette_wire::codes::Code;
 use kassette_wire::ffd::Document;
-use kassette_wire::value::{FdNumber, FiscalSign, FnNumber, Kopecks, LocalTime};
-use rusqlite::Connection;
+use kassette_wire::value::{FdNumber, FiscalSign, FnNumber, Inn, Kopecks, LocalTime};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -57,8 +54,8 @@ pub enum CopiedContent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable;
 
-/// Opens the buyer that the journal keeps sealed; `Ok(None)` for a job without one.
-pub type OpenBuyer = Box<dyn Fn(&StoredJob) -> Result<Option<Buyer>, Unreadable>>;
+/// The keys of a tenant, under which its buyers and their digests are kept.
+pub type KeysOf = Box<dyn Fn(&Inn) -> Result<TenantKeys, Unreadable>>;
 
 /// A copy that is being read.
 struct Source {
@@ -86,9 +83,8 @@ struct Lane {
 ///
 /// It holds some 50 bytes for each document and, for each key of this rack, its place.
 pub struct Reconciler {
-    conn: Connection,
-    own: Own,
-    buyers: OpenBuyer,
+    books: Books,
+    keys: KeysOf,
     sources: Vec<Source>,
     lanes: BTreeMap<FnNumber, Lane>,
     /// First place of each key that no job of this journal has.
@@ -101,19 +97,21 @@ impl Reconciler {
     ///
     /// # Errors
     /// [`OpenError`] when there is no journal that this program can read.
-    pub fn open(path: &Path, buyers: OpenBuyer) -> Result<Self, OpenError> {
+    pub fn open(path: &Path, keys: KeysOf) -> Result<Self, OpenError> {
         let open = || -> Result<Self, Fault> {
             let conn = connect_to_read(path)?;
             conn.execute_batch("BEGIN")?;
-            let own = Own::read(&conn)?;
-            let found = Reconciliation {
-                jobs: own.jobs,
+            let (books, missing) = Books::open(conn)?;
+            let mut found = Reconciliation {
+                jobs: books.jobs()?,
                 ..Reconciliation::default()
             };
+            for error in missing {
+                found.unsure(Finding::new(Code::LedgerNotCompared, error.to_string()));
+            }
             Ok(Self {
-                conn,
-                own,
-                buyers,
+                books,
+                keys,
                 sources: Vec::new(),
                 lanes: BTreeMap::new(),
                 orphans: BTreeMap::new(),
@@ -167,6 +165,6 @@ impl Reconciler {
     }
 
     fn failed(&self, fault: Fault) -> OpenError {
-        fault.at(self.conn.path().unwrap_or_default().to_owned())
+        fault.at(self.books.journal.path().unwrap_or_default().to_owned())
     }
 }

@@ -6,10 +6,10 @@
 //! Owns: when care is taken, and what is told when an archive file is not what it was.
 //! Must never: hold up a receipt, or end the rack: care can wait.
 
-use super::buyer::unseal_buyer;
 use super::shared::{NotWritten, Shared};
 use crate::domain::error::{RackError, Reason};
 use crate::domain::job::Job;
+use crate::journal::unseal_buyer;
 use crate::journal::{
     ArchiveCursor, ArchivePlan, CareDone, CareFound, CareOrder, CareWork, Command, DroppedBuyer, EndedBuyer, Query,
     ReplyBody, Rows, SealArchive,

@@ -3,7 +3,6 @@
 //! Owns: the task set in which everything of the core runs; dropping it is a crash.
 //! Must never: exit the process; it ends with `Stopped` or `Reopen`.
 
-mod buyer;
 mod care;
 mod doubts;
 mod endings;
@@ -15,7 +14,6 @@ mod orders;
 pub(crate) mod shared;
 mod slots;
 
-pub use buyer::unseal_buyer;
 pub use doubts::{ReadingOrder, VerdictOrder};
 pub use handle::RackHandle;
 pub use orders::{AppliedPlan, ApplyOrder, TenantOrder};

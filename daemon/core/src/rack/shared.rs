@@ -3,7 +3,6 @@
 //! Owns: the standing plan, the unresolved attempts, the one snapshot, the way into the journal.
 //! Must never: be reached from outside but through the handle.
 
-use super::buyer::unseal_buyer;
 use super::endings::Endings;
 use super::limits::Rates;
 use super::{Ended, Parts};
@@ -19,6 +18,7 @@ use crate::domain::snapshot::{JournalHealth, RackSnapshot, UnitSnapshot};
 use crate::domain::unit::UnitState;
 use crate::journal::{
     CareFound, CareWork, Command, Commit, OpenIntent, OpenReview, Query, ReadError, ReplyBody, Rows, StoredJob,
+    unseal_buyer,
 };
 use crate::parts::{Event, FaultPoints, Severity, TenantKeys, UnixMillis};
 use crate::told::Told;

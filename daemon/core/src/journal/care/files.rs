@@ -133,6 +133,12 @@ pub(super) fn open(conn: &Connection, row: &ArchiveRow) -> Result<Connection, Re
     connect_to_read(&path).map_err(|error| fault(&row.name, Code::ArchiveDamaged, error).into())
 }
 
+/// Every archive, newest first, opened to read from it; or why one cannot be.
+pub(in super::super) fn open_all(conn: &Connection) -> rusqlite::Result<Vec<Result<Connection, ReadError>>> {
+    let all = archives(conn)?;
+    Ok(all.iter().rev().map(|row| open(conn, row)).collect())
+}
+
 /// What SQLite says of an archive is about that file, not about the journal.
 pub(super) fn told_of<T>(row: &ArchiveRow, read: Result<T, ReadError>) -> Result<T, ReadError> {
     read.map_err(|error| match error {

@@ -3,21 +3,26 @@
 //! Owns: what a document is to the journal: a job's, a shift order's, of the time before, in doubt, or nobody's.
 //! Must never: call a document explained by its kind alone when it is a receipt.
 
+use super::super::buyer::unseal_buyer;
 use super::super::open::Fault;
 use super::super::query::StoredJob;
-use super::facts::{self, FnFacts, Known};
+use super::facts::{FnFacts, Known};
 use super::findings::Finding;
-use super::{CopiedContent, CopiedDocument, Lane, Reconciler, Seen};
+use super::{CopiedContent, CopiedDocument, Lane, Reconciler, Seen, Unreadable};
 use crate::domain::attempt::{KEY_ATTRIBUTE_NAME, KeyPlace};
-use crate::domain::compare::{Asked, differences};
+use crate::domain::compare::{Asked, Dropped, differences};
 use crate::domain::explain::{Witness, code_of, evidence};
+use kassette_receipts::hash::HashKey;
 use kassette_receipts::job::JobState;
 use kassette_receipts::job_key::JobKey;
-use kassette_receipts::model::Receipt;
+use kassette_receipts::model::{Buyer, Receipt};
 use kassette_wire::codes::Code;
 use kassette_wire::ffd::{Document, DocumentCode, Tag};
 use kassette_wire::value::FnNumber;
 use sha2::{Digest as _, Sha256};
+
+/// A buyer in clear, or digests of one that was dropped; neither for a job without one.
+type BuyerKept = (Option<Buyer>, Option<Dropped>);
 
 impl CopiedDocument {
     fn code(&self) -> u16 {
@@ -67,13 +72,10 @@ impl Reconciler {
             return Ok(());
         }
         let facts = self.lanes.get(number).and_then(|lane| lane.facts.as_ref());
-        let (fn_row, before) = (facts.map(|facts| facts.row), facts.is_none_or(|facts| fd <= facts.mark));
+        let before = facts.is_none_or(|facts| fd <= facts.mark);
         let in_doubt = facts.is_some_and(|facts| may_be_in_doubt(facts, fd));
         self.found.documents += u64::from(document.is_receipt() && !before);
-        let known = fn_row
-            .map(|row| facts::known(&self.conn, row, fd))
-            .transpose()?
-            .flatten();
+        let known = self.books.known(number, fd)?;
         let claimed = match &known {
             Some(known) => self.compare(document, known)?,
             None => None,
@@ -82,19 +84,17 @@ impl Reconciler {
         if known.is_some() || keyed || in_doubt {
             return Ok(());
         }
-        match fn_row {
-            Some(row) if !before => self.judge_nobodys(document, row),
-            _ => {
-                self.found.passed_over += 1;
-                Ok(())
-            }
+        if before {
+            self.found.passed_over += 1;
+            return Ok(());
         }
+        self.judge_nobodys(document)
     }
 
     /// Reads what the journal knows of an FN, once.
     fn lane(&mut self, number: &FnNumber) -> Result<(), Fault> {
         if !self.lanes.contains_key(number) {
-            let facts = facts::fn_facts(&self.conn, number)?;
+            let facts = self.books.fn_facts(number)?;
             let seen = std::collections::BTreeMap::new();
             self.lanes.insert(number.clone(), Lane { facts, seen });
         }
@@ -149,9 +149,9 @@ impl Reconciler {
     /// A document that the journal names, with everything that both tell; gives the key of its job.
     fn compare(&mut self, document: &CopiedDocument, known: &Known) -> Result<Option<JobKey>, Fault> {
         let mut found = row_differences(document, known);
-        let stored = known.job.map(|id| facts::job(&self.conn, id)).transpose()?.flatten();
+        let stored = known.job.map(|id| self.books.job(id)).transpose()?.flatten();
         if let (CopiedContent::Whole(whole), Some(stored)) = (&document.content, &stored) {
-            found.extend(self.content_differences(document, whole, known, stored));
+            found.extend(self.content_differences(document, whole, known, stored)?);
         }
         let key = stored.map(|stored| stored.job.key);
         for text in found {
@@ -168,33 +168,56 @@ impl Reconciler {
         whole: &Document,
         known: &Known,
         stored: &StoredJob,
-    ) -> Vec<String> {
+    ) -> Result<Vec<String>, Fault> {
         let place = known.place.unwrap_or(KeyPlace::ByContent);
         let key = stored.job.key;
         let mut found = Vec::new();
         if place != KeyPlace::ByContent && !document.keys().any(|one| one == key) {
             found.push("it does not carry the key of its job".to_owned());
         }
-        match (self.buyers)(stored) {
-            Ok(buyer) => {
+        match self.buyer(stored)? {
+            Ok((buyer, dropped)) => {
                 let receipt = Receipt {
                     buyer,
                     ..stored.job.receipt.clone()
                 };
-                let asked = Asked {
-                    receipt: &receipt,
-                    place,
-                    dropped: None,
-                };
-                found.extend(differences(&whole.tags, &asked));
+                let dropped = dropped.as_ref();
+                let receipt = &receipt;
+                found.extend(differences(
+                    &whole.tags,
+                    &Asked {
+                        receipt,
+                        place,
+                        dropped,
+                    },
+                ));
             }
-            Err(super::Unreadable) => {
+            Err(Unreadable) => {
                 let text = "its tags: the buyer cannot be opened with the keys at hand".to_owned();
                 let finding = Finding::new(Code::LedgerNotCompared, text).of(key);
                 self.found.unsure(finding.at(&document.fn_number, document.fd.0));
             }
         }
-        found
+        Ok(found)
+    }
+
+    /// The buyer of a job, or the digests that stand for one that was dropped.
+    fn buyer(&self, stored: &StoredJob) -> Result<Result<BuyerKept, Unreadable>, Fault> {
+        let tenant = &stored.job.tenant;
+        if let Some(sealed) = &stored.buyer {
+            let opened = (self.keys)(tenant).and_then(|keys| unseal_buyer(&keys, tenant, sealed).ok_or(Unreadable));
+            return Ok(opened.map(|buyer| (Some(buyer), None)));
+        }
+        let digests = self.books.digests(stored.id)?;
+        if digests.is_empty() {
+            return Ok(Ok((None, None)));
+        }
+        let dropped = (self.keys)(tenant).map(|keys| Dropped {
+            key: HashKey::new(keys.content),
+            job: stored.job.key,
+            digests,
+        });
+        Ok(dropped.map(|dropped| (None, Some(dropped))))
     }
 
     /// Every key of this rack in a document must be that of the job that the document is named by; whether there is one.
@@ -204,14 +227,14 @@ impl Reconciler {
         claimed: Option<&JobKey>,
         in_doubt: bool,
     ) -> Result<bool, Fault> {
-        let own = self.own.rack;
+        let own = self.books.rack;
         let mut any = false;
         for key in document.keys().filter(|key| Some(key.parts().rack) == own) {
             any = true;
             if claimed == Some(&key) {
                 continue;
             }
-            match facts::job_with(&self.conn, &key)? {
+            match self.books.job_with(&key)? {
                 Some(stored) => self.judge_stray(document, &stored, in_doubt),
                 None => self.judge_orphan(document, key),
             }
@@ -254,7 +277,7 @@ impl Reconciler {
             return self.found.differs(finding.at(number, fd));
         }
         self.orphans.insert(key, (number.clone(), fd));
-        let finding = if self.own.generation == Some(generation) {
+        let finding = if self.books.generation == Some(generation) {
             let text = "it carries a key of this journal's generation, and no job has that key".to_owned();
             Finding::new(Code::ForeignDocuments, text)
         } else {
@@ -265,12 +288,12 @@ impl Reconciler {
     }
 
     /// A document of the journal's time without a row: explained as a registration or as a report of the register itself.
-    fn judge_nobodys(&mut self, document: &CopiedDocument, fn_row: i64) -> Result<(), Fault> {
+    fn judge_nobodys(&mut self, document: &CopiedDocument) -> Result<(), Fault> {
         let fd = document.fd.0;
         let explained = match document.kind() {
             Some(DocumentCode::Registration | DocumentCode::Reregistration) => true,
             Some(DocumentCode::ShiftOpen | DocumentCode::ShiftClose) => {
-                facts::within_an_attempt(&self.conn, fn_row, fd)?
+                self.books.within_an_attempt(&document.fn_number, fd)?
             }
             _ => false,
         };

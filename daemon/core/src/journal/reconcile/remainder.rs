@@ -4,7 +4,7 @@
 //! Must never: call a document missing that is younger than the copy.
 
 use super::super::open::Fault;
-use super::facts::{self, FnFacts, Named};
+use super::facts::{FnFacts, Named};
 use super::findings::Finding;
 use super::{Lane, Reconciler};
 use crate::parts::UnixMillis;
@@ -43,7 +43,7 @@ impl Reconciler {
     }
 
     fn without_document(&mut self) -> Result<(), Fault> {
-        for text in facts::without_document(&self.conn)? {
+        for text in self.books.without_document()? {
             self.found.lost += 1;
             let mut finding = Finding::new(
                 Code::DocumentMissing,
@@ -57,7 +57,7 @@ impl Reconciler {
 
     /// FNs of which no copy was given.
     fn without_copy(&mut self) -> Result<(), Fault> {
-        for (text, documents) in facts::all_fns(&self.conn)? {
+        for (text, documents) in self.books.all_fns()? {
             let Ok(number) = text.parse::<FnNumber>() else { continue };
             if !self.lanes.contains_key(&number) && documents > 0 {
                 let text = format!("no copy of this FN was given; {documents} documents are not compared");
@@ -91,12 +91,7 @@ impl Reconciler {
 
     /// Documents that the journal names and no copy of their FN shows; gives their numbers.
     fn missing(&mut self, number: &FnNumber, lane: &Lane, known: &FnFacts) -> Result<BTreeSet<u32>, Fault> {
-        let mut absent: Vec<Named> = Vec::new();
-        facts::named(&self.conn, known.row, |named| {
-            if !lane.seen.contains_key(&named.fd) {
-                absent.push(named);
-            }
-        })?;
+        let absent = self.books.named(number, |fd| lane.seen.contains_key(&fd))?;
         let last = lane.seen.keys().last().copied();
         if let (true, Some(last)) = (absent.is_empty(), last.filter(|last| *last < known.last_fd)) {
             let text = format!("the journal knows documents up to {}", known.last_fd);
@@ -105,10 +100,10 @@ impl Reconciler {
         }
         let copies = lane.seen.values().map(|seen| seen.source);
         let newest = copies.filter_map(|at| self.sources.get(at)?.taken_at).max();
-        for named in &absent {
+        for named in absent.values() {
             self.absent(number, lane, named, newest);
         }
-        Ok(absent.iter().map(|named| named.fd).collect())
+        Ok(absent.into_keys().collect())
     }
 
     fn absent(&mut self, number: &FnNumber, lane: &Lane, named: &Named, newest: Option<UnixMillis>) {
@@ -135,7 +130,7 @@ impl Reconciler {
 
     /// What is in doubt cannot be judged before its FN was read by the daemon.
     fn unresolved(&mut self) -> Result<(), Fault> {
-        for (number, job) in facts::unresolved(&self.conn)? {
+        for (number, job) in self.books.unresolved()? {
             let text = "an attempt on this FN is not resolved; its document is not judged".to_owned();
             let mut finding = Finding::new(Code::LedgerNotCompared, text);
             finding.job = job.and_then(|text| JobKey::parse(&text).ok());

@@ -3,7 +3,7 @@
 //! Owns: opening a sealed buyer under its tenant's key.
 //! Must never: log a buyer, or tell a wrong key from a changed row by more than "not readable".
 
-use crate::journal::Sealed;
+use super::command::Sealed;
 use crate::parts::TenantKeys;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};

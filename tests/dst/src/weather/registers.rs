@@ -101,9 +101,15 @@ fn free_names(play: &Play) -> Vec<String> {
 
 /// Puts the cable in, under the name before or any other that is free; ends a hang that has no end.
 pub(super) fn mend(draw: &mut Draw, play: &Play, at: usize) {
-    let Some(seen) = play.world.bench().observe(play.serial(at)) else {
+    let bench = play.world.bench();
+    let Some(mut seen) = bench.observe(play.serial(at)) else {
         return;
     };
+    if seen.plugged && seen.device.powered && !bench.ports().contains_key(&seen.name) {
+        // Its name was taken when it came: the cable is put in once more.
+        play.fault(at, FaultKind::Unplug { when: When::Before }, Trigger::Now);
+        seen.plugged = false;
+    }
     if !seen.plugged {
         let free = free_names(play);
         let stays = draw.chance(40) && free.contains(&seen.name);

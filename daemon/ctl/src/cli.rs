@@ -127,8 +127,21 @@ pub enum Verb {
     /// What nobody knows yet: attempts of which it is unknown whether their document exists
     #[command(subcommand)]
     Doubt(Doubt),
+    /// A copy of the journal and its keys, taken while the daemon works (admins)
+    Backup(Backup),
     /// Codes of errors and reasons with their next steps; catalogues of the tax service
     Codes(Codes),
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// Where to write it; it appears there once it is whole, for its owner alone.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Leave out the tenants' keys: a rack restored from it cannot compare contents or show buyers.
+    #[arg(long)]
+    pub without_keys: bool,
 }
 
 /// Work with doubts.

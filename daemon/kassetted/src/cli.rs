@@ -69,8 +69,11 @@ enum JournalCommand {
     Show(Report),
     /// Writes the journal's content as JSON lines (not served yet).
     Export(Report),
-    /// Puts a backup in the place of the journal (not served yet).
-    Restore(Report),
+    /// Puts a backup in the place of the journal; the daemon must not run. Without --yes it only shows what it would do.
+    ///
+    /// What stood there is kept beside it, never deleted. The first start reads the FNs before it works, so that a client
+    /// may repeat all its keys.
+    Restore(RestoreArgs),
 }
 
 #[derive(Debug, Args)]
@@ -112,6 +115,31 @@ struct Verify {
     /// An FN that was read whole by a field program (.fnc), or 'kassettectl documents export --format jsonl'.
     #[arg(long, value_name = "FILE")]
     export: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct RestoreArgs {
+    #[command(flatten)]
+    report: Report,
+    /// The backup, as 'kassettectl backup' wrote it.
+    #[arg(long, value_name = "FILE")]
+    from: PathBuf,
+    /// State folder, instead of the configured one.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Do it.
+    #[arg(long)]
+    yes: bool,
+}
+
+impl RestoreArgs {
+    fn run(&self, mut config: Config) -> Said {
+        if let Some(state) = &self.state {
+            config.keys_dir = state.join("keys");
+            config.state_dir.clone_from(state);
+        }
+        crate::backup::restore(&config, &self.from, self.yes)
+    }
 }
 
 impl Verify {
@@ -243,7 +271,7 @@ fn journal(command: &JournalCommand, host: &HostEnvironment) -> Exit {
         JournalCommand::Verify(verify) => reported(&verify.report, host, |config| verify.run(config)),
         JournalCommand::Show(report) => reported(report, host, |config| journal_commands::show(&config)),
         JournalCommand::Export(report) => reported(report, host, |_| not_served("journal export")),
-        JournalCommand::Restore(report) => reported(report, host, |_| not_served("journal restore")),
+        JournalCommand::Restore(given) => reported(&given.report, host, |config| given.run(config)),
     }
 }
 

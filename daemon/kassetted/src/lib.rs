@@ -3,6 +3,7 @@
 //! Owns: everything that touches the operating system.
 //! Must never: decide anything about a fiscal document.
 
+pub mod backup;
 mod cli;
 pub mod clock;
 pub mod config;

@@ -6,6 +6,7 @@
 mod degraded;
 mod reopens;
 
+use crate::backup::Files;
 use crate::clock::{ClockSetup, HostClock};
 use crate::config::Config;
 use crate::entropy::HostEntropy;
@@ -338,6 +339,10 @@ async fn serve(
         handle.clone(),
         Arc::clone(&host.clock) as Arc<dyn WallClock>,
         limits,
+        Files {
+            journal: host.config.journal_path(),
+            keys: host.config.keys_dir.clone(),
+        },
         incoming,
         async move {
             shutdown.await.ok();

@@ -19,6 +19,16 @@ use std::time::Duration;
 /// Racks that work side by side: more would wait for processors, fewer for devices.
 const SIDE_BY_SIDE: usize = 4;
 
+/// Points of recovery mode: a rack passes them only over FNs that its journal does not know. The simulation dies at each
+/// of them (`tests/dst/tests/recovery.rs`).
+const OF_RECOVERY: [Point; 5] = [
+    Point::ReadingAtRest,
+    Point::ReadingNoted,
+    Point::ReadingDone,
+    Point::HeldDecided,
+    Point::HeldSettled,
+];
+
 fn request(inn: &str) -> SubmitReceiptRequest {
     let mut request = submission(inn, KEY, plain_receipt(12_345));
     request.ttl = Some(duration(TTL));
@@ -97,7 +107,12 @@ fn after_restart(rack: &TestRack, inn: &str, accepted: bool) -> Result<ReceiptJo
 
 #[test]
 fn kill_9_at_every_fault_point_leaves_one_document_and_no_doubt() {
-    let waiting: Mutex<VecDeque<Point>> = Mutex::new(Point::ALL.iter().copied().collect());
+    let points: Vec<Point> = Point::ALL
+        .iter()
+        .copied()
+        .filter(|point| !OF_RECOVERY.contains(point))
+        .collect();
+    let waiting: Mutex<VecDeque<Point>> = Mutex::new(points.iter().copied().collect());
     let results: Mutex<Vec<Result<String, String>>> = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
@@ -110,7 +125,7 @@ fn kill_9_at_every_fault_point_leaves_one_document_and_no_doubt() {
         }
     });
     let results = results.into_inner().unwrap();
-    assert_eq!(results.len(), Point::ALL.len());
+    assert_eq!(results.len(), points.len());
     let wrong: Vec<&String> = results.iter().filter_map(|one| one.as_ref().err()).collect();
     results.iter().flatten().for_each(|line| println!("{line}"));
     assert!(

@@ -3,6 +3,7 @@
 //! Owns: nothing but the list.
 //! Must never: hold a case itself.
 
+mod backup;
 mod bad_input;
 mod clock;
 mod crashes;

@@ -91,3 +91,12 @@ fn facts(path: &Path) -> Result<CopyFacts, Fault> {
         taken_at: meta(&conn, PENDING_RESTORE)?.and_then(|text| text.parse().ok()),
     })
 }
+
+/// Folds the log of a journal that nobody has open into its one file.
+///
+/// # Errors
+/// [`OpenError`] when it cannot be read; it stands as it stood.
+pub fn fold(path: &Path) -> Result<(), OpenError> {
+    let folded = connect(path).and_then(|conn| conn.query_row("PRAGMA journal_mode = DELETE", params![], |_| Ok(())));
+    at(path, folded.map_err(Fault::from))
+}

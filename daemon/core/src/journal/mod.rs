@@ -48,7 +48,7 @@ pub use command::{
     GiveVerdict, HeldVerdict, JobEnd, NewFinding, NoteDocuments, ReadBack, Reply, ReplyBody, ReviewEnd, ReviewFound,
     Scan, Sealed, Seen, SettleHeld, UnitMove, Verdict,
 };
-pub use copy::{CopyFacts, copy, copy_facts};
+pub use copy::{CopyFacts, copy, copy_facts, fold};
 pub use doubt_rows::OpenReview;
 pub use generations::{Draws, draws};
 pub use held::{HELD_PREFIX, Standing as HeldStanding};

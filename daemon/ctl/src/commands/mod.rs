@@ -3,6 +3,7 @@
 //! Owns: what each verb asks the daemon, and how it shows the answer.
 //! Must never: change anything without being told so.
 
+mod backup;
 mod codes;
 mod documents;
 mod doubt;
@@ -72,6 +73,7 @@ pub async fn run(options: Options) -> Result<u8, Failure> {
             shown("the daemon", Box::pin(upgrade::check(daemon, package))).await
         }
         Verb::Doubt(verb) => shown("the daemon", Box::pin(doubt::run(daemon, verb))).await,
+        Verb::Backup(given) => shown("the backup", Box::pin(backup::run(daemon, given))).await,
         Verb::Codes(given) => codes::run(daemon, given).await,
     }
 }

@@ -4,6 +4,7 @@
 //! Must never: know a driver or the journal, or reach the rack but through its handle.
 
 pub mod access;
+mod backup;
 pub mod codes_layer;
 pub mod convert;
 pub mod deadline;

@@ -146,9 +146,13 @@ impl RackService for RackApi {
 
     async fn stream_backup(
         &self,
-        _request: Request<v1::StreamBackupRequest>,
+        request: Request<v1::StreamBackupRequest>,
     ) -> Result<Response<Self::StreamBackupStream>, Status> {
-        Err(not_served("RackService.StreamBackup").into())
+        access::caller_with(&request, Role::Admin)?;
+        let files = self.surface.files().clone();
+        let now = self.surface.clock().now();
+        let parts = super::backup::parts(files, !request.into_inner().without_keys, now);
+        Ok(Response::new(Box::pin(parts)))
     }
 
     async fn check_upgrade(

@@ -10,6 +10,7 @@ use super::rack::RackApi;
 use super::receipts::Receipts;
 use super::surface::{Surface, SurfaceParts};
 use super::tenants::Tenants;
+use crate::backup::Files;
 use crate::identity::ApiLimits;
 use crate::listener;
 use kassette_api::FILE_DESCRIPTOR_SET;
@@ -41,6 +42,7 @@ pub async fn serve<S, C>(
     rack: RackHandle,
     clock: Arc<dyn WallClock>,
     limits: ApiLimits,
+    files: Files,
     incoming: S,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), tonic::transport::Error>
@@ -54,6 +56,7 @@ where
         rack,
         clock,
         limits,
+        files,
         stopping,
     });
     let (routes, health) = routes(&surface).await;

@@ -6,6 +6,7 @@
 use super::access::Grants;
 use super::convert::job::job as shown_job;
 use super::status::refusal;
+use crate::backup::Files;
 use crate::identity::ApiLimits;
 use kassette_api::status::ErrorDetails;
 use kassette_api::v1;
@@ -30,6 +31,8 @@ pub struct SurfaceParts {
     pub clock: Arc<dyn WallClock>,
     /// Limits of every caller.
     pub limits: ApiLimits,
+    /// What a backup holds.
+    pub files: Files,
     /// Becomes true when the daemon stops: waits answer soon and watches end.
     pub stopping: watch::Receiver<bool>,
 }
@@ -76,6 +79,12 @@ impl Surface {
     #[must_use]
     pub fn limits(&self) -> &ApiLimits {
         &self.inner.parts.limits
+    }
+
+    /// What a backup holds.
+    #[must_use]
+    pub fn files(&self) -> &Files {
+        &self.inner.parts.files
     }
 
     /// Places for watches.

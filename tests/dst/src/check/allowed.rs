@@ -10,6 +10,7 @@
 /// | anything that ends: lost and false answers, power, cables, deaths, a full disk, clocks, an FN that fails for a while or is away for a while | nothing | every job ends, every unit comes back (L1) |
 /// | an FN that is full or has expired | its unit is out of service and says why; jobs that only it could take wait or run out of time | its doubts are settled: it can be read |
 /// | an FN that never comes back | that, and its doubt waits for a person | nobody resends what is in doubt there |
+/// | an older journal: a backup, an empty folder | jobs that were accepted since are unknown until their keys come again, and their documents are nobody's till then; a key that an FN which is away may hold waits for a person | a key that comes again gets the document that was shown for it, and never a second one |
 /// | documents of another program | that, and its documents are explained by nobody | ours are made once; theirs are never taken for ours |
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Allowed {
@@ -19,6 +20,8 @@ pub struct Allowed {
     pub waiting: bool,
     /// Documents that another program made.
     pub foreign: bool,
+    /// Jobs and documents from before an older journal was put in place.
+    pub forgotten: bool,
     /// Registers that need not come back, by their place: bit 0 is the first.
     pub away: u32,
     /// Those of them whose FN never comes back.
@@ -31,8 +34,15 @@ impl Allowed {
         manual: false,
         waiting: false,
         foreign: false,
+        forgotten: false,
         away: 0,
         gone: 0,
+    };
+    /// The journal knows less than it did.
+    pub const FORGOTTEN: Self = Self {
+        manual: true,
+        forgotten: true,
+        ..Self::NOTHING
     };
 
     /// The FN of this register takes no more documents.
@@ -72,6 +82,7 @@ impl Allowed {
             manual: self.manual || other.manual,
             waiting: self.waiting || other.waiting,
             foreign: self.foreign || other.foreign,
+            forgotten: self.forgotten || other.forgotten,
             away: self.away | other.away,
             gone: self.gone | other.gone,
         }

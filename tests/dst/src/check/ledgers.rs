@@ -40,13 +40,18 @@ fn receipts(seen: &Seen) -> impl Iterator<Item = (&String, &Record)> {
     records.filter(|(_, record)| matches!(record.kind, RECEIPT | CORRECTION))
 }
 
+/// Whether a document was made before the journal went back.
+fn is_forgotten(seen: &Seen, number: &str, record: &Record) -> bool {
+    seen.forgotten.get(number).is_some_and(|last| record.fd <= *last)
+}
+
 /// I1: over all ledgers at most one document of each key; K2: no receipt without a key of a job.
 pub(super) fn one_document_of_each_key(seen: &Seen, wrong: &mut Vec<String>) {
     let mut found = BTreeSet::new();
     for (number, record) in receipts(seen) {
         let key = tags(record).text(Tag::RECEIPT_ATTRIBUTE).unwrap_or_default();
         let ours = seen.jobs.keys().any(|job| job.as_str() == key);
-        if !ours && !seen.shared.contains(number) {
+        if !ours && !seen.shared.contains(number) && !is_forgotten(seen, number, record) {
             wrong.push(format!(
                 "K2: document {} of {number} has key \"{key}\" of no job",
                 record.fd
@@ -146,7 +151,7 @@ pub(super) fn every_document_is_explained(seen: &Seen, allowed: Allowed, wrong: 
                 Some(1) => {}
                 Some(times) => wrong.push(format!("document {} of {number} is listed {times} times", record.fd)),
                 None if doubted(number) => {}
-                None if seen.shared.contains(number) => {}
+                None if seen.shared.contains(number) || is_forgotten(seen, number, record) => {}
                 None if allowed.foreign && !matches!(record.kind, RECEIPT | CORRECTION) => {}
                 None => wrong.push(format!(
                     "I11: document {} (kind {}) of {number} is explained by nothing",

@@ -11,7 +11,7 @@ mod witness;
 
 pub use allowed::Allowed;
 pub use shown::Shown;
-pub use witness::{Tally, Witness};
+pub use witness::{Remembered, Tally, Witness};
 
 use crate::play::Play;
 use jobs::{attempts_are_in_order, nothing_is_left_open, units_say_why};
@@ -35,6 +35,8 @@ pub struct Seen {
     pub ledgers: BTreeMap<String, Vec<Record>>,
     /// FNs on which another program made documents.
     pub shared: BTreeSet<String>,
+    /// The last document of each FN when the journal last went back.
+    pub forgotten: BTreeMap<String, u32>,
     /// Units.
     pub units: BTreeMap<String, UnitSnapshot>,
     /// Furthest that the host's clock ever was from true time, milliseconds.
@@ -100,6 +102,7 @@ async fn read(play: &Play) -> Seen {
         documents: documents.rows,
         ledgers: play.world.ledgers(),
         shared: play.world.shared_fns(),
+        forgotten: play.world.forgotten(),
         units: play.snapshot().units,
         host_off_ms: play.world.host_off_ms(),
     }

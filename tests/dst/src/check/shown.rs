@@ -6,7 +6,7 @@
 use super::Seen;
 use kassette_core::domain::job::{Job, JobEvent};
 use kassette_receipts::job_key::JobKey;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Everything that a watching client was ever shown, over all lives of the process.
@@ -20,6 +20,10 @@ struct ShownInner {
     wrong: Vec<String>,
     /// The job under each client's key.
     keys: BTreeMap<String, JobKey>,
+    /// Every client's key that was ever answered: good clients ask again for all of them.
+    answered: BTreeSet<String>,
+    /// The document shown for each client's key; no journal that goes back changes that.
+    documents: BTreeMap<String, (String, u32)>,
 }
 
 impl Shown {
@@ -41,10 +45,20 @@ impl Shown {
         inner.cursor = inner.cursor.max(upto);
     }
 
+    /// The journal knows less than it did: who was told of a job may find it unknown, or another under the same key. The
+    /// document stays the one that was shown.
+    pub fn goes_back(&self) {
+        let mut inner = self.lock();
+        inner.cursor = 0;
+        inner.last.clear();
+        inner.keys.clear();
+    }
+
     /// A client was told that its key is this job. I5: it stays that job.
     pub fn answered(&self, external_id: &str, job: &Job) {
         {
             let mut inner = self.lock();
+            inner.answered.insert(external_id.to_owned());
             match inner.keys.insert(external_id.to_owned(), job.key) {
                 Some(before) if before != job.key => {
                     let text = format!("I5: key {external_id} was job {before} and is job {}", job.key);
@@ -56,17 +70,25 @@ impl Shown {
         self.looked_at(job);
     }
 
-    /// Whether a client has an answer for its key, and has not seen the end of its job.
+    /// Whether a client ever had an answer for its key, and has not seen the end of its job.
     pub fn waits(&self, external_id: &str) -> bool {
         let inner = self.lock();
-        let key = inner.keys.get(external_id);
-        key.is_some_and(|key| inner.last.get(key).is_none_or(|job| !job.state.is_final()))
+        let last = inner.keys.get(external_id).and_then(|key| inner.last.get(key));
+        inner.answered.contains(external_id) && last.is_none_or(|job| !job.state.is_final())
     }
 
     /// A caller was shown a job. An answer may come after a newer one that was asked for elsewhere: only what is final
     /// must be what was final.
     pub fn looked_at(&self, job: &Job) {
         let mut inner = self.lock();
+        if let Some(evidence) = &job.evidence {
+            let now = (evidence.fn_number.to_string(), evidence.fd.0);
+            let before = inner.documents.insert(job.external_id.clone(), now.clone());
+            if let Some(before) = before.filter(|before| *before != now) {
+                let text = format!("K1: key {} had document {before:?} and has {now:?}", job.external_id);
+                inner.wrong.push(text);
+            }
+        }
         let before = inner.last.get(&job.key);
         if before.is_none_or(|before| before.revision < job.revision) {
             let wrong = before.and_then(|before| contradiction(before, job));

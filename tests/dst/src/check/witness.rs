@@ -12,6 +12,10 @@ use kassette_wire::ffd::{Tag, TlvList};
 use kassette_wire::value::Inn;
 use std::collections::{BTreeMap, BTreeSet};
 
+mod holds;
+pub use holds::Remembered;
+use holds::is_hold;
+
 /// What was counted of the journal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -32,6 +36,8 @@ struct KnownJob {
     tenant: Inn,
     state: JobState,
     attempts: u32,
+    /// It waits on a lane of its own until the FNs were read.
+    held: bool,
 }
 
 /// A try as the commits say.
@@ -42,6 +48,17 @@ struct KnownIntent {
     doubted: bool,
     /// Documents that came to the FN while it was the unresolved one there, and are of its kind.
     made: Vec<u32>,
+}
+
+/// What is durable, as the commits say.
+#[derive(Debug, Clone, Default)]
+struct Durable {
+    jobs: BTreeMap<i64, KnownJob>,
+    intents: BTreeMap<i64, KnownIntent>,
+    /// The unresolved intent of each FN.
+    unresolved: BTreeMap<String, i64>,
+    /// Documents that are the result of an attempt.
+    evidences: BTreeSet<(String, u32)>,
 }
 
 /// A document of an FN.
@@ -56,18 +73,18 @@ struct KnownDocument {
 #[derive(Debug, Clone, Default)]
 pub struct Witness {
     tally: Tally,
-    jobs: BTreeMap<i64, KnownJob>,
-    intents: BTreeMap<i64, KnownIntent>,
-    /// The unresolved intent of each FN.
-    unresolved: BTreeMap<String, i64>,
+    known: Durable,
     ledgers: BTreeMap<String, Vec<KnownDocument>>,
     keys: BTreeMap<String, (String, u32)>,
-    evidences: BTreeSet<(String, u32)>,
     last_time: BTreeMap<String, u32>,
     /// FNs on which another program may make documents of its own.
     foreign: BTreeSet<String>,
     /// Furthest that the host's clock ever was from true time.
     host_off_ms: i64,
+    /// The last document of each FN when the journal went back.
+    forgotten: BTreeMap<String, u32>,
+    /// The document made for each buyer: every order of a story has one of its own.
+    buyers: BTreeMap<String, (String, u32)>,
     wrong: Vec<String>,
 }
 
@@ -87,7 +104,11 @@ impl Witness {
     /// Whether an intent on this register is unresolved.
     #[must_use]
     pub fn is_asked(&self, serial: &str) -> bool {
-        let open = self.unresolved.values().filter_map(|id| self.intents.get(id));
+        let open = self
+            .known
+            .unresolved
+            .values()
+            .filter_map(|id| self.known.intents.get(id));
         open.into_iter()
             .any(|known| known.begin.register.serial.as_str() == serial)
     }
@@ -121,8 +142,9 @@ impl Witness {
 
     /// A start found these doubts: each was a durable intent before.
     pub fn starts(&mut self, recovered: &Recovered) {
-        for doubt in &recovered.doubts {
-            match self.intents.get_mut(&doubt.intent) {
+        self.holds_found(recovered);
+        for doubt in recovered.doubts.iter().filter(|doubt| !is_hold(&doubt.fn_number)) {
+            match self.known.intents.get_mut(&doubt.intent) {
                 Some(known) if known.open => {
                     self.tally.doubts += u64::from(!known.doubted);
                     known.doubted = true;
@@ -133,7 +155,7 @@ impl Witness {
                 )),
             }
         }
-        let open = self.intents.iter().filter(|(_, known)| known.open);
+        let open = self.known.intents.iter().filter(|(_, known)| known.open);
         let lost = open.filter(|(id, _)| !recovered.doubts.iter().any(|doubt| doubt.intent == **id));
         let lost: Vec<i64> = lost.map(|(id, _)| *id).collect();
         if !lost.is_empty() {
@@ -153,9 +175,10 @@ impl Witness {
                     key: job.key.to_string(),
                     tenant: job.tenant.clone(),
                     state: job.state,
-                    attempts: 0,
+                    attempts: u32::from(job.state == JobState::InDoubt),
+                    held: job.state == JobState::InDoubt,
                 };
-                if self.jobs.insert(*id, known).is_some() {
+                if self.known.jobs.insert(*id, known).is_some() {
                     self.wrong
                         .push(format!("I4: row {id} is given to a second job, {}", job.key));
                 }
@@ -167,6 +190,8 @@ impl Witness {
                     self.begun(begin, *intent, *number);
                 }
             }
+            (Command::Note(_), ReplyBody::Noted { held, .. }) => held.iter().for_each(|job| self.is_held(*job)),
+            (Command::SettleHeld(order), ReplyBody::JobState(state)) => self.hold_settled(order, *state),
             (Command::Cancel(order), ReplyBody::JobState(state)) => self.job_ends_unmade(order.job, *state),
             (Command::Expire { job, .. }, ReplyBody::JobState(state)) => self.job_ends_unmade(*job, *state),
             _ => {}
@@ -176,7 +201,7 @@ impl Witness {
     fn begun(&mut self, begin: &BeginIntent, intent: i64, number: u32) {
         self.tally.attempts += 1;
         let number_of_fn = begin.fn_number.to_string();
-        if let Some(other) = self.unresolved.insert(number_of_fn.clone(), intent) {
+        if let Some(other) = self.known.unresolved.insert(number_of_fn.clone(), intent) {
             self.wrong.push(format!(
                 "I6: intents {other} and {intent} are unresolved on FN {number_of_fn}"
             ));
@@ -197,11 +222,11 @@ impl Witness {
             doubted: false,
             made: Vec::new(),
         };
-        self.intents.insert(intent, known);
+        self.known.intents.insert(intent, known);
     }
 
     fn job_begins(&mut self, begin: &BeginIntent, id: i64, intent: i64, number: u32) {
-        let Some(job) = self.jobs.get_mut(&id) else {
+        let Some(job) = self.known.jobs.get_mut(&id) else {
             self.wrong
                 .push(format!("I4: intent {intent} is of row {id}, which is no job"));
             return;
@@ -233,7 +258,7 @@ impl Witness {
     }
 
     fn ended(&mut self, end: &EndIntent, job: Option<(i64, JobState)>) {
-        let Some(mut known) = self.intents.remove(&end.intent) else {
+        let Some(mut known) = self.known.intents.remove(&end.intent) else {
             self.wrong
                 .push(format!("I10: intent {} ends and never began", end.intent));
             return;
@@ -249,7 +274,7 @@ impl Witness {
         } else {
             self.tally.doubts_resolved += u64::from(known.doubted);
             known.open = false;
-            self.unresolved.remove(&number);
+            self.known.unresolved.remove(&number);
         }
         match &end.verdict {
             Verdict::Made(evidence) => self.made(&known, evidence),
@@ -266,7 +291,7 @@ impl Witness {
         if let Some((id, state)) = job {
             self.job_moves(id, state, end, &known);
         }
-        self.intents.insert(end.intent, known);
+        self.known.intents.insert(end.intent, known);
     }
 
     /// I2, I3, I9: the document that a verdict names is there, and is what the intent asked for.
@@ -296,7 +321,7 @@ impl Witness {
             );
             self.wrong.push(text);
         }
-        if !self.evidences.insert((number.clone(), fd)) {
+        if !self.known.evidences.insert((number.clone(), fd)) {
             self.wrong
                 .push(format!("I3: document {fd} of {number} is the result of two attempts"));
         }
@@ -319,12 +344,18 @@ impl Witness {
     }
 
     fn job_moves(&mut self, id: i64, state: JobState, end: &EndIntent, intent: &KnownIntent) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Some(job) = self.known.jobs.get_mut(&id) else {
+            return;
+        };
         if job.state.is_final() {
             self.wrong
                 .push(format!("I5: job {} was {} and becomes {state}", job.key, job.state));
         }
         job.state = state;
+        if end.job_end == JobEnd::Again && state == JobState::InDoubt {
+            // Its document may stand in an FN that was not read yet.
+            return self.is_held(id);
+        }
         let made = matches!(end.verdict, Verdict::Made(_));
         if made != (state == JobState::Completed) || made != (end.job_end == JobEnd::Completed) {
             self.wrong
@@ -338,7 +369,9 @@ impl Witness {
 
     /// I13, K3: who takes a job back, or lets its time run out, finds it without a try that is open and without a document.
     fn job_ends_unmade(&mut self, id: i64, state: JobState) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Some(job) = self.known.jobs.get_mut(&id) else {
+            return;
+        };
         if job.state == state {
             return;
         }
@@ -397,6 +430,17 @@ impl Witness {
                 record.fd
             ));
         }
+        let buyer = tags
+            .text(Tag::BUYER_CONTACT)
+            .filter(|_| receipt && !self.foreign.contains(number));
+        if let Some(buyer) = buyer
+            && let Some((other, fd)) = self.buyers.insert(buyer.clone(), (number.to_owned(), record.fd))
+        {
+            self.wrong.push(format!(
+                "K1: the order of {buyer} has document {} of {number} and {fd} of {other}",
+                record.fd
+            ));
+        }
         if receipt || SERVICE_KINDS.contains(&record.kind) {
             self.asked_for(number, record, &key, &tags);
         }
@@ -414,11 +458,11 @@ impl Witness {
             "document {} (kind {}) of {number}, key \"{key}\"",
             record.fd, record.kind
         );
-        let ours = self.jobs.values().any(|job| job.key == key);
+        let ours = self.known.jobs.values().any(|job| job.key == key);
         // Whoever else works with this FN does not ask what is open on it.
         let theirs = self.foreign.contains(number) && !ours && !key.is_empty();
-        let unresolved = self.unresolved.get(number).filter(|_| !theirs);
-        let intent = unresolved.and_then(|id| self.intents.get_mut(id));
+        let unresolved = self.known.unresolved.get(number).filter(|_| !theirs);
+        let intent = unresolved.and_then(|id| self.known.intents.get_mut(id));
         let Some(intent) = intent.filter(|intent| is_of(record.kind, intent.begin.kind)) else {
             if ours || !self.foreign.contains(number) {
                 self.wrong
@@ -438,7 +482,7 @@ impl Witness {
                 begin.baseline.0
             ));
         }
-        if let Some(job) = begin.job.and_then(|id| self.jobs.get(&id)) {
+        if let Some(job) = begin.job.and_then(|id| self.known.jobs.get(&id)) {
             let inn = tags.text(Tag::USER_INN);
             if inn.as_deref().is_some_and(|inn| inn.trim() != job.tenant.as_str()) {
                 self.wrong

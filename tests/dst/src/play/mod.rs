@@ -11,7 +11,7 @@ pub(crate) use clients::{at_rest, passes};
 pub use setting::{Setting, TENANTS};
 
 use crate::check::{Allowed, Shown};
-use crate::world::World;
+use crate::world::{Kept, World};
 use clients::{stand, submit, watch};
 use kassette_core::domain::job::Job;
 use kassette_core::domain::plan::RackPlan;
@@ -64,6 +64,8 @@ pub struct Play {
     pub shown: Arc<Shown>,
     /// What the story may leave behind, by what has troubled it so far.
     pub allowed: Allowed,
+    /// What stands in the journal's place when the process next starts, and the trouble that put it there.
+    pub(crate) older_journal: Option<(&'static str, Option<Kept>)>,
     /// Lives of the process so far.
     pub lives: u32,
     /// Ends of the process that nobody asked for.
@@ -94,6 +96,7 @@ impl Play {
             carrier: tokio::spawn(async move { carried.run().await }),
             shown: Arc::default(),
             allowed: Allowed::NOTHING,
+            older_journal: None,
             lives: 0,
             crashes: 0,
             rack: None,
@@ -137,6 +140,12 @@ impl Play {
             .expect("the fault fits the register");
     }
 
+    /// An older journal stands in place: nothing of what callers were shown is expected of it but the documents.
+    pub fn forgets(&mut self) {
+        self.shown.goes_back();
+        self.keys.clear();
+    }
+
     /// Starts the process, unless it runs. One that is killed while it starts is started again.
     pub async fn start(&mut self) {
         while self.rack.is_none() {
@@ -146,6 +155,11 @@ impl Play {
                 "the process ends again and again:\n{}",
                 self.tail()
             );
+            if let Some((trouble, kept)) = self.older_journal.take() {
+                self.world.goes_back(kept.as_ref());
+                self.forgets();
+                self.world.took_effect(trouble);
+            }
             let rack = self.world.start().await;
             let handle = rack.handle();
             self.watcher = Some(tokio::spawn(watch(handle.clone(), Arc::clone(&self.shown))));

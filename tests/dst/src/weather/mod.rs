@@ -3,6 +3,7 @@
 //! Owns: the list of troubles, and what each does to the world.
 //! Must never: decide when, how often or for how long; that is the story's.
 
+mod journals;
 mod lasting;
 pub mod models;
 mod registers;
@@ -13,6 +14,7 @@ use crate::check::Allowed;
 use crate::draw::Draw;
 use crate::play::Play;
 use crate::world::{FrameSide, JournalFault};
+pub use journals::Older;
 use kassette_core::parts::Point;
 use kassette_hw_sim::faults::{FaultKind, Trigger};
 pub use lasting::Lasting;
@@ -51,6 +53,8 @@ pub enum Trouble {
     DeathAtExchange(u64, FrameSide),
     /// The n-th commit meets a fault.
     Journal(u64, JournalFault),
+    /// The process dies at the n-th command from now, and an older journal stands when it starts again.
+    OlderJournal(Older, u64),
     /// The host's clock jumps, milliseconds.
     HostClock(i64),
     /// Virtual time leaps, hours: shifts grow old.
@@ -72,7 +76,7 @@ impl Trouble {
     #[must_use]
     pub fn draw(draw: &mut Draw, registers: usize) -> Self {
         let nth = draw.between(1, 60);
-        match draw.below(40) {
+        match draw.below(41) {
             0..=19 => Self::Register {
                 at: draw.index(registers),
                 kind: registers::kind(draw),
@@ -86,6 +90,7 @@ impl Trouble {
                 let fault = draw.of_all(&[JournalFault::Full, JournalFault::StoppedKept, JournalFault::StoppedLost]);
                 Self::Journal(draw.between(1, 40), fault)
             }
+            37 => Self::OlderJournal(Older::draw(draw), nth),
             35 | 36 => Self::Leap(draw.between(1, 30)),
             _ => Self::HostClock(draw.of_all(&[-3_600_000, 3_600_000, 86_400_000, 120_000, -120_000])),
         }
@@ -126,6 +131,7 @@ impl Trouble {
             Self::DeathAtPoint(..) => "death-at-point",
             Self::DeathAtExchange(..) => "death-at-exchange",
             Self::Journal(_, fault) => fault.name(),
+            Self::OlderJournal(what, _) => what.name(),
             Self::HostClock(_) => "host-clock",
             Self::Leap(_) => "leap",
         }
@@ -140,6 +146,7 @@ impl Trouble {
             lasting::NAMES,
             several::NAMES,
             strangers::NAMES,
+            journals::NAMES,
         ];
         lists.into_iter().flatten().copied().collect()
     }
@@ -150,6 +157,7 @@ impl Trouble {
         match self {
             Self::Lasting { at, what, .. } => what.allows(*at),
             Self::Stranger(at, what) => what.allows(*at),
+            Self::OlderJournal(..) => Allowed::FORGOTTEN,
             _ => Allowed::NOTHING,
         }
     }
@@ -163,6 +171,7 @@ impl Trouble {
             Self::Lasting { at, what, nth } => what.strike(play, *at, *nth),
             Self::Several(what, nth) => what.strike(play, *nth),
             Self::Stranger(at, what) => what.strike(play, *at).await,
+            Self::OlderJournal(what, nth) => what.strike(play, *nth).await,
             Self::DeathAtPoint(point, nth) => play.world.kill_at(*point, *nth),
             Self::DeathAtExchange(nth, side) => play.world.kill_at_exchange(*nth, *side),
             Self::Journal(nth, fault) => play.world.fail_commit(*nth, *fault),
@@ -187,6 +196,7 @@ impl Trouble {
             Self::HostClock(millis) => play.world.move_host_clock(-millis),
             Self::Stranger(..)
             | Self::Leap(_)
+            | Self::OlderJournal(..)
             | Self::DeathAtPoint(..)
             | Self::DeathAtExchange(..)
             | Self::Journal(..) => {}

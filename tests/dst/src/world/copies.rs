@@ -3,7 +3,8 @@
 //! Owns: taking such a state, and putting it in place of the journal while no process lives.
 //! Must never: change what a state says.
 
-use super::World;
+use super::{World, lock};
+use crate::check::Remembered;
 use kassette_core::journal::copy;
 use kassette_core::parts::WallClock;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 pub struct Kept {
     file: Vec<u8>,
     log: Vec<u8>,
+    known: Remembered,
 }
 
 impl World {
@@ -32,6 +34,7 @@ impl World {
         Kept {
             file: std::fs::read(&to).expect("the copy is there"),
             log: Vec::new(),
+            known: lock(&self.0.witness).remembers(),
         }
     }
 
@@ -44,6 +47,7 @@ impl World {
         Kept {
             file: std::fs::read(&self.0.journal).expect("there is a journal"),
             log: std::fs::read(self.log_path()).unwrap_or_default(),
+            known: lock(&self.0.witness).remembers(),
         }
     }
 
@@ -53,6 +57,7 @@ impl World {
     /// When the folder cannot be written.
     pub fn put_back(&self, kept: &Kept) {
         self.lose_journal();
+        lock(&self.0.witness).goes_back(&self.0.shelf, kept.known.clone());
         std::fs::write(&self.0.journal, &kept.file).expect("the folder can be written");
         if !kept.log.is_empty() {
             std::fs::write(self.log_path(), &kept.log).expect("the folder can be written");
@@ -65,5 +70,6 @@ impl World {
         for extension in ["db", "db-wal", "db-shm"] {
             std::fs::remove_file(self.0.journal.with_extension(extension)).ok();
         }
+        lock(&self.0.witness).goes_back(&self.0.shelf, Remembered::default());
     }
 }

@@ -260,6 +260,20 @@ impl World {
         lock(&self.0.witness).shared_fns()
     }
 
+    /// An older journal stands in place of this one, or none. The process must be dead.
+    pub(crate) fn goes_back(&self, kept: Option<&Kept>) {
+        match kept {
+            Some(kept) => self.put_back(kept),
+            None => self.lose_journal(),
+        }
+    }
+
+    /// The last document of each FN when the journal last went back.
+    #[must_use]
+    pub fn forgotten(&self) -> BTreeMap<String, u32> {
+        lock(&self.0.witness).forgotten()
+    }
+
     /// Commits asked for since the world began.
     #[must_use]
     pub fn commits(&self) -> u64 {

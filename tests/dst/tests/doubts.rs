@@ -242,6 +242,8 @@ fn an_fn_that_shows_a_document_persons_denied_stops_its_register_until_they_answ
         let (mut play, key) = in_doubt(2, When::After).await;
         let doubt = only(&mut play).await.doubt;
         let denied = last_document(&play);
+        // The persons are wrong: a second document will be made.
+        play.world.witness_looks_away();
         settle(&mut play, not_made(doubt.baseline)).await;
         back(&play, 2);
         let elsewhere = ended(&mut play, &key).await.evidence.unwrap();

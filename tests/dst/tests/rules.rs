@@ -484,6 +484,7 @@ fn a_shift_that_another_program_closed_behind_a_lost_receipt_does_not_hide_the_r
         })
         .await;
         // The process is dead, the receipt stands in the FN, and somebody works with the register by hand.
+        play.world.expects_foreign(play.fn_number(0));
         play.stranger(0, &CLOSE_SHIFT).await;
         let last = play.world.ledgers()[play.fn_number(0)].last().unwrap().kind;
         assert_eq!(last, 5, "the shift was closed");
@@ -500,6 +501,7 @@ fn documents_of_another_program_isolate_the_register_and_the_other_one_goes_on()
         let mut play = Play::begin(&Setting::new(3, 2).instant()).await;
         play.day(1..=2).await;
         play.crash().await;
+        play.world.expects_foreign(play.fn_number(0));
         play.stranger(0, &CLOSE_SHIFT).await;
         let jobs = play.day(3..=6).await;
         assert!(completed(&jobs), "{jobs:?}\n{}", play.tail());

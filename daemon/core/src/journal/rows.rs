@@ -353,7 +353,7 @@ fn document(row: &Row<'_>) -> Result<FoundDocument, ReadError> {
         register: register("document", id, &text(10)?)?,
         rnm: parsed("document", id, &text(11)?)?,
         total: Kopecks::new(total).map_err(|e| damaged("document", id, e))?,
-        learned: match row.get::<_, Option<i64>>(17)? {
+        learned: match row.get::<_, Option<i64>>(19)? {
             Some(_) => Learned::Operator,
             None => learned(id, &text(13)?)?,
         },

@@ -55,7 +55,8 @@ impl Session<'_> {
         let mut read = self.begin_reading(reading, last).await?;
         loop {
             read = self.read_up_to(read, last, &keys).await?;
-            let again = self.at_rest(reading.why).await?.fn_state.last_fd;
+            // The longest command was waited out on this very connection: nothing sent before it is still on its way.
+            let again = self.seen_at_rest(reading.why).await?.fn_state.last_fd;
             if again == last {
                 break;
             }
@@ -81,6 +82,11 @@ impl Session<'_> {
             tokio::time::sleep(self.driver.longest_command()).await;
             self.driver.barrier().await?;
         }
+        self.seen_at_rest(why).await
+    }
+
+    /// The register, seen twice with nothing to do and the same last number.
+    async fn seen_at_rest(&mut self, why: ReadWhy) -> Result<Status, SessionEnd> {
         let until = Instant::now() + IDLE_WAIT;
         let mut seen = None;
         loop {

@@ -70,8 +70,15 @@ pub(super) fn one_document_of_each_key(seen: &Seen, wrong: &mut Vec<String>) {
 pub(super) fn jobs_and_ledgers_agree(seen: &Seen, wrong: &mut Vec<String>) {
     let mut taken = BTreeSet::new();
     for job in seen.jobs.values() {
-        let document =
+        let by_key =
             receipts(seen).find(|(_, r)| tags(r).text(Tag::RECEIPT_ATTRIBUTE).as_deref() == Some(job.key.as_str()));
+        // After the journal went back, a document carries the key of the job that was forgotten.
+        let forgotten = |(number, record): &(&String, &Record)| {
+            let told = job.evidence.as_ref();
+            told.is_some_and(|told| told.fn_number.as_str() == number.as_str() && told.fd.0 == record.fd)
+                && is_forgotten(seen, number, record)
+        };
+        let document = by_key.or_else(|| receipts(seen).find(forgotten));
         match (&job.evidence, document) {
             (None, None) if job.state != JobState::Completed => {}
             (None, None) => wrong.push(format!("job {} is completed without evidence", job.key)),

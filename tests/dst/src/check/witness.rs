@@ -4,10 +4,11 @@
 //! Must never: read the journal: it remembers by itself what became durable, and would see it being forgotten.
 
 use super::ledgers::{self, RECEIPT_KINDS, SERVICE_KINDS};
-use kassette_core::domain::attempt::{DocumentKind, Evidence};
+use kassette_core::domain::attempt::{DocumentKind, Evidence, KeyPlace};
 use kassette_core::journal::{Applied, BeginIntent, Command, EndIntent, JobEnd, Recovered, ReplyBody, Verdict};
 use kassette_hw_sim::fiscal_storage::ledger::{MemoryShelf, Record};
 use kassette_receipts::job::JobState;
+use kassette_receipts::job_key::JobKey;
 use kassette_wire::ffd::{Tag, TlvList};
 use kassette_wire::value::Inn;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +87,8 @@ pub struct Witness {
     /// The document made for each buyer: every order of a story has one of its own.
     buyers: BTreeMap<String, (String, u32)>,
     wrong: Vec<String>,
+    /// What breaks from now on is what the test is about.
+    looks_away: bool,
 }
 
 impl Witness {
@@ -98,7 +101,12 @@ impl Witness {
     /// What broke so far.
     #[must_use]
     pub fn wrong(&self) -> &[String] {
-        &self.wrong
+        if self.looks_away { &[] } else { &self.wrong }
+    }
+
+    /// From now on the test breaks promises on purpose, with a lying register, document or person, and judges by itself.
+    pub fn looks_away(&mut self) {
+        self.looks_away = true;
     }
 
     /// Whether an intent on this register is unresolved.
@@ -191,6 +199,10 @@ impl Witness {
                 }
             }
             (Command::Note(_), ReplyBody::Noted { held, .. }) => held.iter().for_each(|job| self.is_held(*job)),
+            (Command::GiveVerdict(order), ReplyBody::Verdict { judged, job }) => {
+                self.judged(order.intent, judged, *job)
+            }
+            (Command::Review(review), ReplyBody::Reviewed { reopened, .. }) => self.reviewed(review.intent, *reopened),
             (Command::SettleHeld(order), ReplyBody::JobState(state)) => self.hold_settled(order, *state),
             (Command::Cancel(order), ReplyBody::JobState(state)) => self.job_ends_unmade(order.job, *state),
             (Command::Expire { job, .. }, ReplyBody::JobState(state)) => self.job_ends_unmade(*job, *state),
@@ -314,7 +326,8 @@ impl Witness {
             return;
         };
         let key = intent.begin.job_key.map(|key| key.to_string()).unwrap_or_default();
-        if found.fp != evidence.fp.0 || found.key != key || !is_of(found.kind, intent.begin.kind) {
+        let keyless = intent.begin.key_place == Some(KeyPlace::ByContent);
+        if found.fp != evidence.fp.0 || (found.key != key && !keyless) || !is_of(found.kind, intent.begin.kind) {
             let text = format!(
                 "I2: document {fd} of {number} is told as that of {key:?} ({:?}): {found:?}",
                 intent.begin.kind
@@ -410,11 +423,7 @@ impl Witness {
             return;
         };
         let receipt = RECEIPT_KINDS.contains(&record.kind);
-        let key = if receipt {
-            tags.text(Tag::RECEIPT_ATTRIBUTE).unwrap_or_default()
-        } else {
-            String::new()
-        };
+        let key = if receipt { key_of(&tags) } else { String::new() };
         self.wrong
             .extend(ledgers::time_is_false(number, record, self.host_off_ms));
         let before = self.last_time.insert(number.to_owned(), record.time);
@@ -424,7 +433,9 @@ impl Witness {
                 record.fd
             ));
         }
-        if receipt && let Some((other, fd)) = self.keys.insert(key.clone(), (number.to_owned(), record.fd)) {
+        if !key.is_empty()
+            && let Some((other, fd)) = self.keys.insert(key.clone(), (number.to_owned(), record.fd))
+        {
             self.wrong.push(format!(
                 "I1: key {key} stands in document {} of {number} and in {fd} of {other}",
                 record.fd
@@ -472,7 +483,8 @@ impl Witness {
         };
         intent.made.push(record.fd);
         let begin = &intent.begin;
-        if begin.job.is_some() && begin.job_key.is_none_or(|asked| asked.as_str() != key) {
+        let by_key = begin.key_place != Some(KeyPlace::ByContent);
+        if by_key && begin.job.is_some() && begin.job_key.is_none_or(|asked| asked.as_str() != key) {
             self.wrong
                 .push(format!("I7: {what}: the durable intent is of {:?}", begin.job_key));
         }
@@ -500,4 +512,16 @@ const fn is_of(code: u8, kind: DocumentKind) -> bool {
         DocumentKind::ShiftOpen => code == 2,
         DocumentKind::ShiftClose => code == 5,
     }
+}
+
+/// The job key of a receipt, wherever the format has a place for it; what a client wrote there is none.
+fn key_of(tags: &TlvList) -> String {
+    let attribute = tags.text(Tag::RECEIPT_ATTRIBUTE);
+    let own = tags.list(Tag::USER_ATTRIBUTE).ok().flatten();
+    let own = own.and_then(|list| list.text(Tag::USER_ATTRIBUTE_VALUE));
+    let found = [attribute, own]
+        .into_iter()
+        .flatten()
+        .find(|text| JobKey::parse(text).is_ok());
+    found.unwrap_or_default()
 }

@@ -1,9 +1,11 @@
-//! Jobs that are held until the FNs were read, and journals that go back.
+//! Jobs that are held until the FNs were read, doubts that persons settle, and journals that go back.
 //!
-//! Owns: how a hold begins and ends in the eyes of the witness, and what it remembers of an older journal.
+//! Owns: how a hold begins and ends in the eyes of the witness, what a verdict moves, and what is remembered of an older
+//! journal.
 //! Must never: let a held job begin.
 
 use super::{Durable, KnownDocument, Witness};
+use kassette_core::domain::verdict::Judgement;
 use kassette_core::journal::{HELD_PREFIX, HeldVerdict, Recovered, SettleHeld};
 use kassette_hw_sim::fiscal_storage::ledger::MemoryShelf;
 use kassette_receipts::job::JobState;
@@ -102,6 +104,35 @@ impl Witness {
                 "I8: job {} is let go, document {fd} of {number} is its",
                 job.key
             ));
+        }
+    }
+
+    /// A person gave a verdict; when it counts, the attempt is settled and its job moves.
+    pub(super) fn judged(&mut self, intent: i64, judged: &Judgement, job: Option<(i64, JobState)>) {
+        if !matches!(judged, Judgement::Counts) {
+            return;
+        }
+        if let Some(known) = self.known.intents.get_mut(&intent) {
+            known.open = false;
+            self.known.unresolved.remove(known.begin.fn_number.as_str());
+        }
+        if let Some((id, state)) = job
+            && let Some(job) = self.known.jobs.get_mut(&id)
+        {
+            job.state = state;
+        }
+    }
+
+    /// The FN shows otherwise than persons said: the attempt may be in doubt again, with its job.
+    pub(super) fn reviewed(&mut self, intent: i64, reopened: Option<Option<i64>>) {
+        let Some(job) = reopened else { return };
+        if let Some(known) = self.known.intents.get_mut(&intent) {
+            known.open = true;
+            let number = known.begin.fn_number.to_string();
+            self.known.unresolved.insert(number, intent);
+        }
+        if let Some(job) = job.and_then(|id| self.known.jobs.get_mut(&id)) {
+            job.state = JobState::InDoubt;
         }
     }
 }

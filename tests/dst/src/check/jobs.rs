@@ -6,6 +6,7 @@
 use super::{Allowed, Seen};
 use kassette_core::domain::job::{AttemptState, Job};
 use kassette_core::domain::unit::UnitState;
+use kassette_core::journal::HELD_PREFIX;
 use kassette_receipts::job::JobState;
 use std::collections::BTreeMap;
 
@@ -47,11 +48,6 @@ pub(super) fn attempts_are_in_order(seen: &Seen, wrong: &mut Vec<String>) {
 pub(super) fn nothing_is_left_open(seen: &Seen, allowed: Allowed, wrong: &mut Vec<String>) {
     let isolated = |job: &Job| {
         let on = job.attempts.last().map(|attempt| attempt.fn_number.clone());
-        // It waits for an FN that must be read first, and no unit is the cause.
-        let held = on.as_ref().is_some_and(|number| number.as_str().starts_with("HELD"));
-        if allowed.forgotten && held {
-            return true;
-        }
         let there = seen
             .units
             .values()
@@ -59,10 +55,14 @@ pub(super) fn nothing_is_left_open(seen: &Seen, allowed: Allowed, wrong: &mut Ve
         there.is_some_and(|unit| unit.state == UnitState::Quarantined)
     };
     for job in seen.jobs.values() {
+        // It waits for an FN that must be read first, and no unit is the cause.
+        let on = job.attempts.last().map(|attempt| attempt.fn_number.as_str());
+        let held = allowed.forgotten && on.is_some_and(|number| number.starts_with(HELD_PREFIX));
         let good = match job.state {
             JobState::Completed | JobState::Refused | JobState::Cancelled | JobState::Expired => true,
             JobState::Accepted => allowed.waiting || job.needs_person.is_some(),
             JobState::Running => false,
+            JobState::InDoubt if held => true,
             JobState::InDoubt => allowed.manual && job.needs_person.is_some() && isolated(job),
         };
         if !good {

@@ -82,6 +82,8 @@ pub struct Witness {
     foreign: BTreeSet<String>,
     /// Furthest that the host's clock ever was from true time.
     host_off_ms: i64,
+    /// Tries that were open when the journal went back: what was sent may still be carried out.
+    ghosts: BTreeMap<String, BeginIntent>,
     /// The last document of each FN when the journal went back.
     forgotten: BTreeMap<String, u32>,
     /// The document made for each buyer: every order of a story has one of its own.
@@ -474,6 +476,12 @@ impl Witness {
         let theirs = self.foreign.contains(number) && !ours && !key.is_empty();
         let unresolved = self.known.unresolved.get(number).filter(|_| !theirs);
         let intent = unresolved.and_then(|id| self.known.intents.get_mut(id));
+        let ghost = self.ghosts.get(number).filter(|begin| is_of(record.kind, begin.kind));
+        if ghost.is_some_and(|begin| begin.job.is_none() || begin.job_key.is_some_and(|asked| asked.as_str() == key)) {
+            self.ghosts.remove(number);
+            self.forgotten.insert(number.to_owned(), record.fd);
+            return;
+        }
         let Some(intent) = intent.filter(|intent| is_of(record.kind, intent.begin.kind)) else {
             if ours || !self.foreign.contains(number) {
                 self.wrong

@@ -205,7 +205,13 @@ pub(super) async fn wait(play: &mut Play, wishes: &[Wish], until: Instant) -> Ve
                     continue;
                 };
                 shown.looked_at(&job);
-                let may_wait = allowed.waiting && job.state == JobState::Accepted;
+                // An FN that is away may hold the document of a key that the journal forgot.
+                let held = allowed.forgotten
+                    && job
+                        .reason
+                        .as_ref()
+                        .is_some_and(|reason| reason.code == Code::JournalRecovering);
+                let may_wait = allowed.waiting && job.state == JobState::Accepted || held;
                 if !job.state.is_final() && job.needs_person.is_none() && !may_wait {
                     left.push(format!("job {} is {}: {:?}", job.key, job.state, job.reason));
                 }

@@ -31,7 +31,9 @@ impl Witness {
     /// The journal knows less than it did: what stands in the FNs stays, what was durable beside them is what it was then.
     pub fn goes_back(&mut self, shelf: &MemoryShelf, to: Remembered) {
         self.look(shelf);
-        self.known = to.0;
+        let open = std::mem::replace(&mut self.known, to.0);
+        let of_fn = |(number, id): (&String, &i64)| Some((number.clone(), open.intents.get(id)?.begin.clone()));
+        self.ghosts.extend(open.unresolved.iter().filter_map(of_fn));
         let last = |all: &Vec<KnownDocument>| u32::try_from(all.len()).unwrap_or(u32::MAX);
         let ledgers = self.ledgers.iter();
         self.forgotten = ledgers.map(|(number, all)| (number.clone(), last(all))).collect();

@@ -30,6 +30,8 @@ pub struct DaemonSetup {
     pub timing_percent: u32,
     /// What is logged.
     pub log_level: String,
+    /// Whether it listens on plain loopback too: everybody there is one client, another than the user of the socket.
+    pub plain_tcp: bool,
     /// Another build of the daemon to start instead of the one that cargo calls up to date.
     pub program: Option<PathBuf>,
 }
@@ -37,6 +39,7 @@ pub struct DaemonSetup {
 #[derive(Deserialize)]
 struct ReadyLine {
     socket: PathBuf,
+    plain_tcp: Option<String>,
 }
 
 impl DaemonSetup {
@@ -48,6 +51,7 @@ impl DaemonSetup {
             locks: folder.join("locks"),
             timing_percent: 5,
             log_level: "info,kassette_core=debug".to_owned(),
+            plain_tcp: false,
             program: None,
         }
     }
@@ -74,11 +78,16 @@ impl DaemonSetup {
         let show = |path: &Path| format!("{:?}", path.display().to_string());
         let text = format!(
             "[rack]\nkind = \"test\"\nid = \"T1\"\nassume_clock_synchronised = true\n\n[state]\ndir = {state}\n\n\
-             [journal]\nreserve = \"1MiB\"\nfree_percent = 0\n\n[api]\nsocket = {socket}\n\n[driver]\ntiming_percent = {timing}\n\n\
+             [journal]\nreserve = \"1MiB\"\nfree_percent = 0\n\n[api]\nsocket = {socket}\n{plain}\n[driver]\ntiming_percent = {timing}\n\n\
              [locks]\ndir = {locks}\n\n[log]\nlevel = \"{level}\"\n\n\
              [test]\nclock_offset_file = {offset}\n",
             state = show(&self.folder.join("state")),
             socket = show(&self.socket()),
+            plain = if self.plain_tcp {
+                "plain_tcp = \"127.0.0.1:0\"\n"
+            } else {
+                ""
+            },
             timing = self.timing_percent,
             level = self.log_level,
             locks = show(&self.locks),
@@ -130,7 +139,11 @@ impl DaemonSetup {
         }
         let ready: ReadyLine = serde_json::from_str(&line).with_context(|| format!("ready line {line}"))?;
         let api = Api::connect(&ready.socket)?;
-        Ok(Daemon { api, process })
+        Ok(Daemon {
+            api,
+            process,
+            plain_tcp: ready.plain_tcp,
+        })
     }
 }
 
@@ -140,6 +153,7 @@ pub struct Daemon {
     /// A client on its unix socket.
     pub api: Api,
     process: Process,
+    plain_tcp: Option<String>,
 }
 
 impl Daemon {
@@ -190,6 +204,15 @@ impl Daemon {
     /// The operating system's.
     pub fn has_ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         self.process.ended()
+    }
+
+    /// Address of its plain listener, as a client takes it.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn plain_address(&self) -> anyhow::Result<String> {
+        let address = self.plain_tcp.as_ref().context("no plain listener")?;
+        Ok(format!("http://{address}"))
     }
 
     /// Process number.

@@ -10,6 +10,7 @@ use crate::daemon::{Daemon, DaemonSetup};
 use crate::ledger::{self, Document};
 use crate::requests::{description, slot};
 use crate::simulator::{ReadyRegister, Simulator};
+use crate::storm::field::wait_until_ready;
 use anyhow::{Context, bail, ensure};
 use kassette_api::v1::{JobState, RackDescription, ReceiptJob};
 use std::path::Path;
@@ -150,6 +151,15 @@ impl TestRack {
         let rack = self.description()?;
         self.api().apply(rack).context("apply the rack")?;
         Ok(())
+    }
+
+    /// Waits until every register could take a receipt: each FN was read, so that no submission is held for what may
+    /// stand in one.
+    ///
+    /// # Errors
+    /// When one does not become ready.
+    pub fn wait_ready(&self) -> anyhow::Result<()> {
+        wait_until_ready(self.api(), self.count())
     }
 
     /// The client of the running daemon.

@@ -7,6 +7,7 @@ mod backup;
 mod bad_input;
 mod clock;
 mod crashes;
+mod doubts;
 mod faults;
 mod happy;
 mod import;

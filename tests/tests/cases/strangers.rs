@@ -14,11 +14,15 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Commands that identify a register and its FN and change nothing (`shtrih-m` 3.1, 3.7): kind, abilities, states, FN
 /// state and number, term, registration, and the serial's table field.
 const IDENTIFICATION: [&str; 9] = ["FC", "F7", "10", "11", "FF01", "FF02", "FF03", "FF09", "1F"];
+
+/// How far a client's clock may be ahead of the daemon's, and a key is believed to be younger than a reading that began
+/// at that moment.
+const CLOCKS_APART: Duration = Duration::from_secs(5);
 
 #[test]
 fn a_live_fn_in_a_test_rack_gets_nothing_beyond_identification() {
@@ -79,12 +83,19 @@ fn a_second_daemon_on_the_same_register_is_refused_by_name() {
     };
     let second = second.start().unwrap();
     second.api.apply(rack.description().unwrap()).unwrap();
+    // Its journal never read this FN, where the document of the first key may stand; the second key is younger than that.
     let mut request = submission(&taxpayer, "second", plain_receipt(800));
     request.ttl = Some(duration(Duration::from_secs(3)));
-    if second.api.submit(request).is_ok() {
-        let job = second.api.job(&taxpayer, "second", LONGEST_WAIT).unwrap();
-        assert_eq!(job.state(), JobState::Expired, "{job:?}");
-    }
+    second.api.submit(request.clone()).unwrap();
+    request.external_id = "new".to_owned();
+    request.key_time = Some((SystemTime::now() + CLOCKS_APART).into());
+    second.api.submit(request).unwrap();
+    let job = second.api.job(&taxpayer, "new", LONGEST_WAIT).unwrap();
+    assert_eq!(job.state(), JobState::Expired, "{job:?}");
+    let job = second.api.job(&taxpayer, "second", Duration::ZERO).unwrap();
+    assert_eq!(job.state(), JobState::InDoubt, "{job:?}");
+    assert_eq!(job.reason.as_ref().unwrap().code, "JOURNAL_RECOVERING", "{job:?}");
+    assert_eq!(job.attempts, [], "it was never tried anywhere");
     // The first one is named, so that a person knows whom to stop.
     let slots = second.api.slots().unwrap();
     let reasons: Vec<_> = slots.iter().filter_map(|slot| slot.reason.as_ref()).collect();

@@ -8,37 +8,35 @@ use kassette_api::v1::watch_start::Start;
 use kassette_api::v1::watch_tenants_response::Event;
 use kassette_api::v1::{
     CancelReceiptRequest, CordonTenantRequest, GetTenantRequest, GetTenantStatusRequest, JobState, ListTenantsRequest,
-    RegisterDescription, Tenant, TenantDescription, UncordonTenantRequest, UpdateTenantRequest, WatchStart,
-    WatchTenantsRequest,
+    Tenant, TenantDescription, UncordonTenantRequest, UpdateTenantRequest, WatchStart, WatchTenantsRequest,
 };
-use kassette_tests::api::{Api, details, duration};
+use kassette_tests::api::{Api, LONGEST_WAIT, details, duration};
 use kassette_tests::bench_rack::{BenchRegister, inn};
 use kassette_tests::requests::{plain_receipt, submission};
 use kassette_tests::test_rack::{TestRack, final_job};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tonic::Status;
 
-/// A rack with a working register of the first tenant, and one of the second that nobody ever sees.
+/// A rack with a working register of the first tenant, and one of the second whose FN was read before it was carried
+/// away for repair.
 fn rack(seed: u64) -> TestRack {
-    let mut rack = TestRack::bench(seed, vec![BenchRegister::new(1, &inn(1))]).unwrap();
-    rack.start_daemon().unwrap();
-    let mut plan = rack.description().unwrap();
-    plan.tenants.push(TenantDescription {
-        inn: inn(2),
-        name: Some("waits".to_owned()),
-        ..TenantDescription::default()
-    });
-    let mut grant = plan.clients[0].grants[0].clone();
-    grant.inn = Some(inn(2));
-    plan.clients[0].grants.push(grant);
-    plan.registers.push(RegisterDescription {
-        vendor: "shtrih-m".to_owned(),
-        serial: "0000000000000099".to_owned(),
-        r#fn: "9999078900000099".to_owned(),
-        inn: inn(2),
-        ..RegisterDescription::default()
-    });
-    rack.api().apply(plan).unwrap();
+    let registers = vec![BenchRegister::new(1, &inn(1)), BenchRegister::new(2, &inn(2))];
+    let rack = TestRack::start(seed, registers).unwrap();
+    rack.wait_ready().unwrap();
+    rack.control().unplug(&rack.register(1).serial).unwrap();
+    // A register has no watch in this version: it is asked until it was missed.
+    let until = Instant::now() + LONGEST_WAIT;
+    let gone = &rack.register(1).serial;
+    while rack
+        .api()
+        .registers()
+        .unwrap()
+        .iter()
+        .any(|one| one.ready && one.serial == *gone)
+    {
+        assert!(Instant::now() < until, "{:?}", rack.api().registers());
+        std::thread::sleep(Duration::from_millis(50));
+    }
     rack
 }
 

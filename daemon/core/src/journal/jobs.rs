@@ -379,11 +379,14 @@ pub(super) fn cancel(tx: &Transaction<'_>, order: &CancelJob) -> Written {
     if state.is_final() {
         return Err(WriteError::Refused(Code::JobFinal, format!("the job is {state}")));
     }
-    let attempts: Option<i64> = tx
-        .prepare_cached("SELECT attempts FROM jobs WHERE id = ?1")?
-        .query_row([order.job], |row| row.get(0))
-        .optional()?;
-    if attempts.is_none_or(|n| n > 0) {
+    // A hold that ended without a document was no attempt; while it stands, the document may be there.
+    let attempted: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM intents i JOIN fns f ON f.id = i.fn WHERE i.job = ?1 \
+             AND (i.state <> 'not_made' OR f.number NOT GLOB 'HELD*'))",
+        )?
+        .query_row([order.job], |row| row.get(0))?;
+    if attempted {
         return Err(WriteError::Refused(
             Code::JobHadAttempt,
             "an attempt of this job has begun".into(),

@@ -3,12 +3,15 @@
 //! Owns: the promises K4, I4 and I5 as far as the journal keeps them.
 //! Must never: test what a receipt may hold.
 
-use crate::rig::{FN, made, not_made};
+use crate::rig::{FN, made, not_made, register_of};
 use crate::rig::{INN, NOW, OTHER_INN, Rig, accept_job, inn, key_of, order, receipt_intent, refusal};
-use kassette_core::journal::{CancelJob, Command, JobEnd, ReplyBody, Sealed, Store};
+use kassette_core::journal::{
+    ApplyPlan, CancelJob, Command, HeldVerdict, JobEnd, NoteDocuments, ReplyBody, Sealed, SettleHeld, Store,
+};
 use kassette_receipts::job::JobState;
 use kassette_wire::codes::Code;
-use std::collections::BTreeSet;
+use kassette_wire::value::FdNumber;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
 fn the_same_key_of_the_same_client_and_tenant_is_the_same_job() {
@@ -182,6 +185,64 @@ fn a_cancellation_is_done_once_under_its_request_id_which_names_no_other_job() {
     assert_eq!(job.reason.map(|why| why.detail).as_deref(), Some("by shop: asked"));
     assert_eq!(refusal(rig.apply(cancel(second, Some("r1")))), Code::RequestIdConflict);
     assert_eq!(rig.job(second).job.state, JobState::Accepted);
+}
+
+/// Adopts an FN that this journal never knew.
+fn adopt(rig: &mut Rig, fn_number: &str) {
+    let plan = ApplyPlan {
+        plan: "p".into(),
+        rack_id: None,
+        expected: None,
+        client: "admin".into(),
+        reason: None,
+        request_id: None,
+        request: None,
+        tenants: BTreeMap::new(),
+        slots: vec![],
+        fns: BTreeMap::from([(fn_number.parse().unwrap(), inn(INN))]),
+        at: NOW,
+    };
+    rig.apply(Command::Apply(Box::new(plan)));
+}
+
+/// That FN was read whole, and holds nothing.
+fn read(rig: &mut Rig, fn_number: &str) {
+    let read = NoteDocuments {
+        fn_number: fn_number.parse().unwrap(),
+        tenant: inn(INN),
+        register: register_of(fn_number),
+        rnm: "0000000001054321".parse().unwrap(),
+        zone_minutes: 180,
+        mark: Some((FdNumber(0), None)),
+        upto: FdNumber(0),
+        documents: vec![],
+        done: true,
+        draws: [1; 8],
+        at: NOW,
+    };
+    rig.apply(crate::rig::seen(fn_number, 0));
+    rig.apply(Command::Note(Box::new(read)));
+}
+
+#[test]
+fn a_job_that_was_held_until_the_fns_were_read_was_never_tried_and_can_be_cancelled_while_it_waits() {
+    let mut rig = Rig::new();
+    adopt(&mut rig, FN);
+    let (id, job) = rig.accept("order-1");
+    assert_eq!(job.state, JobState::InDoubt);
+    let refused = refusal(rig.apply(cancel(id, None)));
+    assert_eq!(refused, Code::JobHadAttempt, "its document may stand in that FN");
+    read(&mut rig, FN);
+    let release = SettleHeld {
+        job: id,
+        verdict: HeldVerdict::Release,
+        client: None,
+        at: NOW,
+    };
+    rig.apply(Command::SettleHeld(Box::new(release)));
+    assert_eq!(rig.job(id).job.state, JobState::Accepted);
+    let done = rig.apply(cancel(id, None));
+    assert!(matches!(done, ReplyBody::JobState(JobState::Cancelled)), "{done:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::grpc::names;
 use kassette_api::v1;
 use kassette_core::domain::attempt::{Evidence, KeyPlace, Learned};
 use kassette_core::domain::job::{Attempt, AttemptState, Job, Priority};
+use kassette_core::journal::HELD_PREFIX;
 use kassette_receipts::job::JobState;
 use kassette_wire::fiscal::QrText;
 
@@ -37,7 +38,12 @@ pub fn job(stored: Job, zone_minutes: Option<i16>) -> v1::ReceiptJob {
             .filter(|_| stored.state != JobState::Completed)
             .map(reason),
         result,
-        attempts: stored.attempts.iter().map(attempt).collect(),
+        attempts: stored
+            .attempts
+            .iter()
+            .filter(|one| !is_hold(one))
+            .map(attempt)
+            .collect(),
         receipt: Some(show_receipt::receipt(stored.receipt, zone_minutes)),
         filled: Vec::new(),
         content_hash: stored.content_hash.to_string(),
@@ -114,6 +120,11 @@ pub const fn read_priority(given: v1::Priority) -> Option<Priority> {
         v1::Priority::Interactive => Some(Priority::Interactive),
         v1::Priority::Bulk => Some(Priority::Bulk),
     }
+}
+
+/// A job that was held until FNs were read was not tried on a unit by that.
+fn is_hold(stored: &Attempt) -> bool {
+    stored.fn_number.as_str().starts_with(HELD_PREFIX)
 }
 
 fn attempt(stored: &Attempt) -> v1::Attempt {

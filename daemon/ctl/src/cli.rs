@@ -127,7 +127,9 @@ pub enum Verb {
     /// What nobody knows yet: attempts of which it is unknown whether their document exists
     #[command(subcommand)]
     Doubt(Doubt),
-    /// A copy of the journal and its keys, taken while the daemon works (admins)
+    /// A copy of the journal, its archives and its keys, taken while the daemon works (admins)
+    ///
+    /// Exit code 1 also when an archive file had to be left out: the rest was written and is whole.
     Backup(Backup),
     /// Codes of errors and reasons with their next steps; catalogues of the tax service
     Codes(Codes),

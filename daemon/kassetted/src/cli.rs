@@ -69,7 +69,7 @@ enum JournalCommand {
     Show(Report),
     /// Writes the journal's content as JSON lines (not served yet).
     Export(Report),
-    /// Puts a backup in the place of the journal; the daemon must not run. Without --yes it only shows what it would do.
+    /// Puts a backup in the place of the journal, its archives and keys; the daemon must not run. Without --yes it only shows what it would do.
     ///
     /// What stood there is kept beside it, never deleted. The first start reads the FNs before it works, so that a client
     /// may repeat all its keys.

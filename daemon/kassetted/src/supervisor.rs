@@ -263,7 +263,7 @@ impl Host {
 }
 
 /// The state folder, private to the daemon's user, and the lock that makes it ours alone.
-fn lock_state(config: &Config) -> Result<LockFile, RunError> {
+pub(crate) fn lock_state(config: &Config) -> Result<LockFile, RunError> {
     let folder = &config.state_dir;
     let unusable = |source| RunError::Folder {
         path: folder.clone(),

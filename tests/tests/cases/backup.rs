@@ -3,7 +3,8 @@
 //! Owns: the way of a backup through both programs.
 //! Must never: look into a journal; what counts is what clients are told and what the FNs hold.
 
-use kassette_api::v1::{JobState, ReceiptJob};
+use kassette_api::codes::Code;
+use kassette_api::v1::{CheckUpgradeRequest, JobState, ReceiptJob};
 use kassette_tests::api::LONGEST_WAIT;
 use kassette_tests::bench_rack::{BenchRegister, inn};
 use kassette_tests::ledger::RECEIPT;
@@ -42,6 +43,17 @@ fn documents(rack: &TestRack) -> usize {
     all.iter().filter(|document| document.kind == RECEIPT).count()
 }
 
+/// Whether a change of the program would wait for a backup.
+fn wants_backup(rack: &TestRack) -> bool {
+    let mut racks = rack.api().racks();
+    let checked = rack
+        .api()
+        .wait(racks.check_upgrade(CheckUpgradeRequest::default()))
+        .unwrap();
+    let blockers = checked.into_inner().blockers;
+    blockers.iter().any(|reason| reason.code == Code::BackupOld.as_str())
+}
+
 fn ran(command: &mut Command) -> Output {
     let output = command.output().unwrap();
     println!("{}", String::from_utf8_lossy(&output.stdout));
@@ -65,7 +77,9 @@ fn a_client_that_repeats_all_its_keys_after_a_restore_gets_the_same_documents_an
     let file = folder.path().join("rack.backup");
     let mut backup = Command::new(Programs::built().unwrap().ctl().unwrap());
     backup.arg("--socket").arg(rack.setup.socket()).arg("backup").arg(&file);
+    assert!(wants_backup(&rack));
     assert!(ran(&mut backup).status.success());
+    assert!(!wants_backup(&rack), "the backup is noted");
     before.extend(made(&rack, 4..=RECEIPTS));
     assert_eq!(documents(&rack), usize::try_from(RECEIPTS).unwrap());
 

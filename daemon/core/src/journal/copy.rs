@@ -8,6 +8,7 @@
 //! Owns: what makes a file a copy.
 //! Must never: write to the journal itself, or leave a copy that looks like one and is not whole.
 
+use super::care::{ArchiveFault, ArchiveFile, archives_in};
 use super::generations::PENDING_RESTORE;
 use super::open::{Fault, OpenError, check_file, read_facts, version};
 use super::orders::{meta, set_meta};
@@ -90,6 +91,28 @@ fn facts(path: &Path) -> Result<CopyFacts, Fault> {
         sequence: last_sequence(&conn)?,
         taken_at: meta(&conn, PENDING_RESTORE)?.and_then(|text| text.parse().ok()),
     })
+}
+
+/// The archive files that belong to a journal or a copy of it, as they lie in `folder`: each one, or why it is not the one
+/// that was written. Every file is read whole once.
+///
+/// # Errors
+/// [`OpenError`] when the journal cannot be read.
+pub fn archive_files(journal: &Path, folder: &Path) -> Result<Vec<Result<ArchiveFile, ArchiveFault>>, OpenError> {
+    let found = connect_to_read(journal).and_then(|conn| {
+        // A journal of an older schema knows no archives.
+        let known = conn.query_row(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'archives')",
+            [],
+            |row| row.get(0),
+        )?;
+        if known {
+            archives_in(&conn, folder)
+        } else {
+            Ok(Vec::new())
+        }
+    });
+    at(journal, found.map_err(Fault::from))
 }
 
 /// Folds the log of a journal that nobody has open into its one file.

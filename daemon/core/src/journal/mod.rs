@@ -40,15 +40,15 @@ mod verify;
 
 pub use buyer::unseal_buyer;
 pub use care::{
-    ArchiveCursor, ArchiveFault, ArchivePlan, CareDone, CareFound, CareOrder, CareWork, DroppedBuyer, EndedBuyer,
-    KeyRecord, KeySelect, SealArchive, UpgradeFacts,
+    ArchiveCursor, ArchiveFault, ArchiveFile, ArchivePlan, CareDone, CareFound, CareOrder, CareWork, DroppedBuyer,
+    EndedBuyer, KeyRecord, KeySelect, SealArchive, UpgradeFacts,
 };
 pub use command::{
     AcceptJob, ApplyPlan, AskReading, Audited, BeginIntent, CancelJob, ClearFinding, Command, EndIntent, FnMark,
     GiveVerdict, HeldVerdict, JobEnd, NewFinding, NoteDocuments, ReadBack, Reply, ReplyBody, ReviewEnd, ReviewFound,
     Scan, Sealed, Seen, SettleHeld, UnitMove, Verdict,
 };
-pub use copy::{CopyFacts, copy, copy_facts, fold};
+pub use copy::{CopyFacts, archive_files, copy, copy_facts, fold};
 pub use doubt_rows::OpenReview;
 pub use generations::{Draws, draws};
 pub use held::{HELD_PREFIX, Standing as HeldStanding};

@@ -9,8 +9,8 @@ use crate::rig::{
 };
 use kassette_core::domain::job::{DocumentRow, Job, JobSelect};
 use kassette_core::journal::{
-    ArchiveCursor, CareDone, CareFound, CareOrder, CareWork, Command, JobEnd, KeySelect, Query, ReadError, ReplyBody,
-    Rows, Store, verify,
+    ArchiveCursor, ArchiveFault, CareDone, CareFound, CareOrder, CareWork, Command, JobEnd, KeySelect, Query,
+    ReadError, ReplyBody, Rows, Store, archive_files as files_of, copy, verify,
 };
 use kassette_core::parts::UnixMillis;
 use kassette_receipts::job::JobState;
@@ -532,4 +532,42 @@ fn steps_that_move_share_a_batch_with_other_commands_and_answer_in_order() {
     assert!(matches!(replies[2].body, ReplyBody::Accepted { .. }));
     let (_folder, config) = rig.power_cut();
     assert!(Store::open(&config, &Fixed, NOW).is_ok());
+}
+
+#[test]
+fn a_copy_names_the_archives_that_belong_to_it_and_says_which_are_not_what_they_were() {
+    let mut rig = worked();
+    run_whole(&mut rig);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let to = elsewhere.path().join("copy.sqlite");
+    copy(rig.path(), &to, NOW).unwrap();
+    let lie = rig.folder.path();
+    let found: Vec<PathBuf> = files_of(&to, lie)
+        .unwrap()
+        .into_iter()
+        .map(|one| one.unwrap().path)
+        .collect();
+    assert_eq!(found, archive_files(&rig));
+    assert!(!found.is_empty());
+    let missing = |one: &Result<_, ArchiveFault>| one.as_ref().is_err_and(|f| f.reason.code == Code::ArchiveMissing);
+    assert!(
+        files_of(&to, elsewhere.path()).unwrap().iter().all(missing),
+        "they are not beside the copy"
+    );
+
+    for path in &found {
+        std::fs::copy(path, elsewhere.path().join(path.file_name().unwrap())).unwrap();
+    }
+    assert!(files_of(&to, elsewhere.path()).unwrap().iter().all(Result::is_ok));
+    let report = verify(&to).unwrap();
+    assert!(report.is_good(), "{report:?}");
+    let altered = elsewhere.path().join(found[0].file_name().unwrap());
+    std::fs::remove_file(&altered).unwrap();
+    std::fs::write(
+        &altered,
+        vec![0; usize::try_from(std::fs::metadata(&found[0]).unwrap().len()).unwrap()],
+    )
+    .unwrap();
+    let told = files_of(&to, elsewhere.path()).unwrap();
+    assert_eq!(told[0].as_ref().unwrap_err().reason.code, Code::ArchiveDamaged);
 }

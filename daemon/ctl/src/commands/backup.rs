@@ -5,7 +5,7 @@
 
 use super::{Daemon, print_json};
 use crate::cli::Backup;
-use crate::failure::{DONE, Failure};
+use crate::failure::{DONE, Failure, REFUSED};
 use crate::say::say;
 use kassette_api::v1;
 use kassette_api::v1::stream_backup_response::Part;
@@ -20,13 +20,13 @@ pub async fn run(mut daemon: Daemon, given: Backup) -> Result<u8, Failure> {
     let part = PathBuf::from(format!("{}.part", given.file.display()));
     let received = receive(&mut daemon, &given, &part).await;
     let placed = match received {
-        Ok(trailer) => place(&part, &given.file).map(|()| trailer),
+        Ok(whole) => place(&part, &given.file).map(|()| whole),
         Err(error) => Err(error),
     };
     if placed.is_err() {
         std::fs::remove_file(&part).ok();
     }
-    let trailer = placed?;
+    let (left_out, trailer) = placed?;
     if daemon.json {
         print_json("BackupTrailer", &trailer)?;
     } else {
@@ -36,7 +36,10 @@ pub async fn run(mut daemon: Daemon, given: Backup) -> Result<u8, Failure> {
             given.file.display()
         );
     }
-    Ok(DONE)
+    for reason in &left_out {
+        eprintln!("not in it: {} [{}]\n  {}", reason.text, reason.code, reason.next_step);
+    }
+    Ok(if left_out.is_empty() { DONE } else { REFUSED })
 }
 
 fn unwritable(error: &std::io::Error) -> Failure {
@@ -47,7 +50,10 @@ fn broken(why: &str) -> Failure {
     Failure::host("the backup is not whole", &why)
 }
 
-async fn receive(daemon: &mut Daemon, given: &Backup, part: &Path) -> Result<v1::BackupTrailer, Failure> {
+/// What could not be put into it, and its end.
+type Whole = (Vec<v1::Reason>, v1::BackupTrailer);
+
+async fn receive(daemon: &mut Daemon, given: &Backup, part: &Path) -> Result<Whole, Failure> {
     let request = v1::StreamBackupRequest {
         without_keys: given.without_keys,
     };
@@ -60,7 +66,7 @@ async fn receive(daemon: &mut Daemon, given: &Backup, part: &Path) -> Result<v1:
         .mode(0o600)
         .open(part)
         .map_err(|error| unwritable(&error))?;
-    let (mut sum, mut size) = (Sha256::new(), 0_u64);
+    let (mut sum, mut size, mut left_out) = (Sha256::new(), 0_u64, Vec::new());
     while let Some(message) = stream.message().await? {
         match message.part {
             Some(Part::Chunk(chunk)) => {
@@ -73,9 +79,10 @@ async fn receive(daemon: &mut Daemon, given: &Backup, part: &Path) -> Result<v1:
                     return Err(broken("what arrived is not what was sent"));
                 }
                 file.sync_all().map_err(|error| unwritable(&error))?;
-                return Ok(trailer);
+                return Ok((left_out, trailer));
             }
-            Some(Part::Header(_)) | None => {}
+            Some(Part::Header(header)) => left_out = header.left_out,
+            None => {}
         }
     }
     Err(broken("the stream ended before its trailer"))

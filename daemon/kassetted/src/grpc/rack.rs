@@ -151,7 +151,12 @@ impl RackService for RackApi {
         access::caller_with(&request, Role::Admin)?;
         let files = self.surface.files().clone();
         let now = self.surface.clock().now();
-        let parts = super::backup::parts(files, !request.into_inner().without_keys, now);
+        let parts = super::backup::parts(
+            files,
+            self.surface.rack().clone(),
+            !request.into_inner().without_keys,
+            now,
+        );
         Ok(Response::new(Box::pin(parts)))
     }
 

@@ -219,6 +219,33 @@ pub(super) fn place(conn: &Connection, number: i64) -> Result<CareFound, ReadErr
     })
 }
 
+/// An archive file that is what the journal says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveFile {
+    /// Its name in the folder of a journal.
+    pub name: String,
+    /// Where it lies now.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// The archives that a journal names, looked for in any folder and compared with their hashes, oldest first.
+pub(in super::super) fn archives_in(
+    conn: &Connection,
+    folder: &Path,
+) -> rusqlite::Result<Vec<Result<ArchiveFile, ArchiveFault>>> {
+    let file = |row: &ArchiveRow| {
+        let path = compared(folder, row)?;
+        Ok(ArchiveFile {
+            name: row.name.clone(),
+            path,
+            bytes: row.bytes,
+        })
+    };
+    Ok(archives(conn)?.iter().map(file).collect())
+}
+
 /// Every archive compared with its hash, for a verification of the whole journal.
 pub(in super::super) fn verify_archives(conn: &Connection) -> rusqlite::Result<Vec<ArchiveFault>> {
     let folder = folder(conn);

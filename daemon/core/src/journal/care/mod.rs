@@ -25,8 +25,8 @@ use rusqlite::{Connection, Transaction};
 
 pub use contacts::{DroppedBuyer, EndedBuyer};
 pub use copy::{ArchiveCursor, ArchivePlan, SealArchive};
-pub use files::ArchiveFault;
-pub(super) use files::{archived_file_faults, open_all, verify_archives};
+pub use files::{ArchiveFault, ArchiveFile};
+pub(super) use files::{archived_file_faults, archives_in, open_all, verify_archives};
 pub use keys::{KeyRecord, KeySelect};
 pub(super) use keys::{is_replaced, known_key, pruned_floor, state_of_archived};
 pub(super) use reading::{documents, find, jobs};

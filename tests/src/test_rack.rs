@@ -14,6 +14,7 @@ use crate::storm::field::wait_until_ready;
 use anyhow::{Context, bail, ensure};
 use kassette_api::v1::{JobState, RackDescription, ReceiptJob};
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A rack under test. Everything ends with it.
@@ -160,6 +161,25 @@ impl TestRack {
     /// When one does not become ready.
     pub fn wait_ready(&self) -> anyhow::Result<()> {
         wait_until_ready(self.api(), self.count())
+    }
+
+    /// Pulls the cable of register number `n` and waits until it is missed: no job goes there any more.
+    ///
+    /// # Errors
+    /// When it is not missed.
+    pub fn carry_away(&self, n: usize) -> anyhow::Result<()> {
+        let serial = &self.register(n).serial;
+        self.control().unplug(serial)?;
+        let until = Instant::now() + LONGEST_WAIT;
+        // A register has no watch in this version: it is asked until it was missed.
+        loop {
+            let registers = self.api().registers()?;
+            if !registers.iter().any(|one| one.ready && one.serial == *serial) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < until, "register {serial} is not missed: {registers:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// The client of the running daemon.

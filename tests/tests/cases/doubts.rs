@@ -60,7 +60,7 @@ fn two_persons_prove_that_nothing_was_made_and_the_receipt_is_made_on_another_re
     // Every FN was read: what follows is no hold, but the doubt of an attempt.
     rack.wait_ready().unwrap();
     let first = rack.register(0).clone();
-    rack.control().unplug(&rack.register(1).serial).unwrap();
+    rack.carry_away(1).unwrap();
     let hang = json!({ "kind": { "hang": { "for_ms": 3000, "when": "before" } },
         "trigger": { "command": { "code": "FF45" } } });
     rack.control().fault(&first.serial, &hang).unwrap();

@@ -10,11 +10,11 @@ use kassette_api::v1::{
     CancelReceiptRequest, CordonTenantRequest, GetTenantRequest, GetTenantStatusRequest, JobState, ListTenantsRequest,
     Tenant, TenantDescription, UncordonTenantRequest, UpdateTenantRequest, WatchStart, WatchTenantsRequest,
 };
-use kassette_tests::api::{Api, LONGEST_WAIT, details, duration};
+use kassette_tests::api::{Api, details, duration};
 use kassette_tests::bench_rack::{BenchRegister, inn};
 use kassette_tests::requests::{plain_receipt, submission};
 use kassette_tests::test_rack::{TestRack, final_job};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tonic::Status;
 
 /// A rack with a working register of the first tenant, and one of the second whose FN was read before it was carried
@@ -23,20 +23,7 @@ fn rack(seed: u64) -> TestRack {
     let registers = vec![BenchRegister::new(1, &inn(1)), BenchRegister::new(2, &inn(2))];
     let rack = TestRack::start(seed, registers).unwrap();
     rack.wait_ready().unwrap();
-    rack.control().unplug(&rack.register(1).serial).unwrap();
-    // A register has no watch in this version: it is asked until it was missed.
-    let until = Instant::now() + LONGEST_WAIT;
-    let gone = &rack.register(1).serial;
-    while rack
-        .api()
-        .registers()
-        .unwrap()
-        .iter()
-        .any(|one| one.ready && one.serial == *gone)
-    {
-        assert!(Instant::now() < until, "{:?}", rack.api().registers());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    rack.carry_away(1).unwrap();
     rack
 }
 

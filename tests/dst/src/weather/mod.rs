@@ -213,4 +213,19 @@ pub async fn lift_all(draw: &mut Draw, play: &mut Play) {
     play.world.spare_the_process();
     play.world.nothing_later();
     registers::mend_all(draw, play);
+    for at in 0..play.file.registers.len() {
+        set_clock(play, at);
+    }
 }
+
+/// A person sets a register's clock right where the rack may not: further off than it corrects by itself.
+fn set_clock(play: &Play, at: usize) {
+    let seen = play.world.bench().observe(play.serial(at));
+    let off = seen.map_or(0, |seen| seen.device.clock_skew_seconds);
+    if off.abs() > CLOCK_OFF_S {
+        play.fault(at, FaultKind::ClockSkew { seconds: -off }, Trigger::Now);
+    }
+}
+
+/// What the rack sets right by itself, seconds (design 5, "Clock").
+const CLOCK_OFF_S: i64 = 300;

@@ -135,6 +135,25 @@ impl Rack {
         Ok(rack)
     }
 
+    /// Takes every register away once it was read: jobs of their tenant are taken and wait, and none is held for what may
+    /// stand in an FN.
+    ///
+    /// # Errors
+    /// When a register is not missed.
+    pub fn carry_away(&mut self) -> anyhow::Result<()> {
+        self.simulator.kill()?;
+        let until = Instant::now() + LONGEST_WAIT;
+        while self.daemon.api.registers()?.iter().any(|one| one.ready) {
+            ensure!(
+                Instant::now() < until,
+                "a register is not missed\n{}",
+                self.daemon.log_tail()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
     fn wait_ready(&self, count: usize) -> anyhow::Result<()> {
         let until = Instant::now() + LONGEST_WAIT;
         loop {

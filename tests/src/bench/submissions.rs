@@ -6,10 +6,9 @@
 use super::limits::Limit;
 use super::load::{Load, kibibyte_receipt, small_receipt};
 use super::process_cost::cpu;
-use super::rack::{Rack, folder, plan, setup, simulator};
+use super::rack::{Rack, folder, simulator};
 use super::row::{Figure, Row, Target, median};
 use crate::api::LONGEST_WAIT;
-use crate::simulator::ReadyRegister;
 use anyhow::{Context, ensure};
 use kassette_api::v1::Receipt;
 use std::path::Path;
@@ -30,30 +29,15 @@ fn bare_service(folder: &Path, receipt: Receipt) -> anyhow::Result<(Limit, Load)
     Ok((limit, load))
 }
 
-/// A register that is adopted and not there: its tenant's jobs are taken and wait.
-fn absent(folder: &Path) -> ReadyRegister {
-    ReadyRegister {
-        serial: "000000000001".to_owned(),
-        model: String::new(),
-        fn_number: "9999000000000001".to_owned(),
-        port: folder.join("no-such-port").display().to_string(),
-    }
-}
-
 /// Measures B3: value and limit in turn, the median of each.
 ///
 /// # Errors
 /// When a service does not start or refuses a submission.
 pub fn rate(rounds: usize, seconds: Duration, stored: u64) -> anyhow::Result<Vec<Row>> {
-    let folder = folder()?;
-    let setup = setup(folder.path());
-    let daemon = setup.start()?;
-    daemon
-        .api
-        .apply(plan(&[absent(folder.path())])?)
-        .context("apply the rack")?;
-    let load = Load::connect(&setup.socket(), CONNECTIONS, kibibyte_receipt(), None)?;
-    let (_limit, bare) = bare_service(folder.path(), kibibyte_receipt())?;
+    let mut rack = Rack::start(1, "\"instant\"")?;
+    rack.carry_away()?;
+    let load = Load::connect(&rack.setup.socket(), CONNECTIONS, kibibyte_receipt(), None)?;
+    let (_limit, bare) = bare_service(rack.folder.path(), kibibyte_receipt())?;
     load.submit(stored, IN_FLIGHT)?;
     let (mut values, mut limits) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -71,7 +55,7 @@ pub fn rate(rounds: usize, seconds: Duration, stored: u64) -> anyhow::Result<Vec
         .note("stored", stored)
         .note("bytes", load.bytes())
         .note("rounds", rounds);
-    ensure!(daemon.stop()?.success(), "the daemon did not stop in order");
+    ensure!(rack.daemon.stop()?.success(), "the daemon did not stop in order");
     Ok(vec![row])
 }
 

@@ -13,7 +13,7 @@ use kassette_receipts::job::JobState;
 use kassette_wire::codes::Code;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, advance, timeout};
 
 /// Document codes of receipts and corrections (`fn-ffd-ofd` C.2).
 const SETTLEMENTS: [u8; 2] = [3, 31];
@@ -115,6 +115,26 @@ fn keys_repeated_to_a_restored_copy_get_their_documents_and_no_second_ones() {
         let mut all = after;
         all.extend(repeat(&mut play, orders(21..=25)).await);
         one_each(&play, &all);
+    });
+}
+
+#[test]
+fn a_shift_whose_receipts_the_copy_forgot_in_part_is_closed_and_stops_nothing() {
+    simulate(async {
+        let mut play = Play::begin(&Setting::new(7, 1).instant()).await;
+        play.day(1..=3).await;
+        let copy = play.world.back_up();
+        play.day(4..=6).await;
+        play.crash().await;
+        play.world.put_back(&copy);
+        // Nobody asks for the forgotten ones again; the shift's report counts them.
+        repeat(&mut play, orders(7..=7)).await;
+        advance(Duration::from_secs(24 * 3600)).await;
+        let job = repeat(&mut play, orders(8..=8)).await.remove(0);
+        assert_eq!(job.state, JobState::Completed, "{}", play.tail());
+        play.calm().await;
+        let unit = play.snapshot().units["S0"].clone();
+        assert_eq!(unit.state, UnitState::Active, "{}", unit.reason);
     });
 }
 

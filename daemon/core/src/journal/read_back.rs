@@ -345,7 +345,7 @@ fn resolved_as(conn: &Connection, fn_row: i64, fd: FdNumber) -> Result<Option<St
     Ok(found.map(|(_, what)| what).filter(|what| what == SHIFT_REPORT))
 }
 
-/// Receipts between the opening of a shift and its closing, if the opening is ours.
+/// Receipts between the opening of a shift and its closing, whoever made them, if the opening is ours.
 fn receipts_in_shift(conn: &Connection, fn_row: i64, close: FdNumber, shift: u32) -> rusqlite::Result<Option<u32>> {
     let opening: Option<u32> = conn
         .prepare_cached(
@@ -355,8 +355,14 @@ fn receipts_in_shift(conn: &Connection, fn_row: i64, close: FdNumber, shift: u32
         .query_row(params![fn_row, close.0, shift], |row| row.get(0))
         .optional()?;
     let Some(opening) = opening else { return Ok(None) };
+    // A receipt that this journal forgot, or that somebody else made, is in the shift as any other. The codes are those of
+    // receipts and corrections (`fn-ffd-ofd` C.2).
     conn.prepare_cached(
-        "SELECT COUNT(*) FROM documents WHERE fn = ?1 AND fd > ?2 AND fd < ?3 AND kind IN ('receipt', 'correction')",
+        "SELECT COUNT(*) FROM (SELECT fd FROM documents WHERE fn = ?1 AND fd > ?2 AND fd < ?3 \
+         AND kind IN ('receipt', 'correction') UNION \
+         SELECT o.fd FROM fns f JOIN orphans o ON o.number = f.number WHERE f.id = ?1 AND o.fd > ?2 AND o.fd < ?3 \
+         AND o.code IN (3, 4, 31, 41) UNION \
+         SELECT fd FROM foreign_documents WHERE fn = ?1 AND fd > ?2 AND fd < ?3 AND code IN (3, 4, 31, 41))",
     )?
     .query_row(params![fn_row, opening, close.0], |row| row.get(0).map(Some))
 }

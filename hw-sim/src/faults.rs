@@ -88,6 +88,11 @@ pub enum FaultKind {
     },
     /// The command arrives with damaged bytes: NAK on v1, silence on v2; it is not carried out.
     GarbleRequest,
+    /// The acknowledgement arrives as NAK; the command is carried out all the same. Nothing on v2, which has none.
+    FalseNak,
+    /// v2: the register takes the frame for a repeated one. The command is not carried out; the last answer, of another
+    /// command, leaves under its number (captures). Nothing on v1, and nothing where the last answer is of this command.
+    TakenForRepeat,
     /// The answer frame arrives up to so many bytes and no further. It is kept and comes whole when it is asked for.
     CutReply {
         /// Bytes that still come; of a shorter frame all but the last.
@@ -228,6 +233,8 @@ impl FaultKind {
             Self::Lost { when: Before } => "lost_before",
             Self::Lost { when: After } => "lost_after",
             Self::GarbleRequest => "garble_request",
+            Self::FalseNak => "false_nak",
+            Self::TakenForRepeat => "taken_for_repeat",
             Self::CutReply { .. } => "cut_reply",
             Self::DuplicateReply { .. } => "duplicate_reply",
             Self::Garble => "garble",

@@ -26,6 +26,12 @@ impl Past {
         self.last = Some(payload);
     }
 
+    /// The last answer, where it is of another command.
+    pub fn of_another(&self, command: CommandCode) -> Option<Vec<u8>> {
+        let own = command.to_bytes();
+        self.last.clone().filter(|payload| !payload.starts_with(&own))
+    }
+
     /// A stale answer: the last to the named command, else the last of all.
     fn stale(&self, of: Option<&str>) -> Option<Vec<u8>> {
         let named = of
@@ -83,6 +89,7 @@ impl Answering {
                 FaultKind::Garble => damage(&mut decided.sent, chance),
                 FaultKind::CutReply { keep } => decided.sent.truncate(keep.min(decided.sent.len().saturating_sub(1))),
                 FaultKind::Lost { .. } => decided.lost = true,
+                FaultKind::FalseNak => {}
                 FaultKind::DuplicateReply { after_ms } => decided.again = Some(Duration::from_millis(after_ms)),
                 FaultKind::LateReply { by_ms } => decided.late += Duration::from_millis(by_ms),
                 FaultKind::DropReply { .. } => decided.dropped = true,

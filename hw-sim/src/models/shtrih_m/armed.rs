@@ -100,6 +100,8 @@ const fn at_once(kind: &FaultKind) -> bool {
         FaultKind::DropReply { .. }
             | FaultKind::Garble
             | FaultKind::GarbleRequest
+            | FaultKind::FalseNak
+            | FaultKind::TakenForRepeat
             | FaultKind::Lost { .. }
             | FaultKind::CutReply { .. }
             | FaultKind::DuplicateReply { .. }
@@ -134,6 +136,7 @@ pub(super) fn side(kind: &FaultKind) -> When {
         | FaultKind::StaleReply { .. }
         | FaultKind::LateReply { .. }
         | FaultKind::CutReply { .. }
+        | FaultKind::FalseNak
         | FaultKind::DuplicateReply { .. } => When::After,
         _ => When::Before,
     }

@@ -42,11 +42,13 @@ pub(super) enum Stage {
 }
 
 /// What a fault puts in the place of the work.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Instead {
     Nothing,
     Silence,
     Refusal(u8),
+    /// It is taken for a repeated one: this leaves.
+    Old(Vec<u8>),
     /// The command did not arrive whole: v1 says NAK, v2 nothing.
     Garbled,
 }
@@ -260,14 +262,16 @@ impl Register {
         };
         let takes = timing::execution(&config.timing, command, chance) + Duration::from_millis(self.add_ms);
         let unheard = after.iter().any(|kind| matches!(kind, FaultKind::Lost { .. }));
+        let refused = matches!(instead, Instead::Garbled) || after.contains(&FaultKind::FalseNak);
         if !v2 && !unheard {
-            self.send(
-                acknowledged,
-                vec![if matches!(instead, Instead::Garbled) { NAK } else { ACK }],
-            );
+            self.send(acknowledged, vec![if refused { NAK } else { ACK }]);
         }
         let done_at = acknowledged + takes;
         self.stage = match instead {
+            Instead::Old(payload) => Stage::Holding {
+                answer: self.link.framing().wrap(&payload).unwrap_or_default(),
+                send_at: done_at,
+            },
             Instead::Nothing => Stage::Working {
                 payload,
                 done_at,
@@ -290,6 +294,10 @@ impl Register {
                 FaultKind::Error { code, .. } => instead = Instead::Refusal(code),
                 FaultKind::DropReply { .. } => instead = Instead::Silence,
                 FaultKind::GarbleRequest => instead = Instead::Garbled,
+                FaultKind::TakenForRepeat => {
+                    let old = self.past.of_another(command).filter(|_| self.link.is_v2());
+                    instead = old.map_or(Instead::Nothing, Instead::Old);
+                }
                 FaultKind::Lost { .. } => {
                     self.note(command, 0, None);
                     return None;
@@ -305,10 +313,10 @@ impl Register {
                 }
             }
         }
-        match instead {
+        match &instead {
             Instead::Nothing => {}
-            Instead::Silence | Instead::Garbled => self.note(command, 0, None),
-            Instead::Refusal(code) => self.note(command, code, None),
+            Instead::Silence | Instead::Garbled | Instead::Old(_) => self.note(command, 0, None),
+            Instead::Refusal(code) => self.note(command, *code, None),
         }
         Some(instead)
     }

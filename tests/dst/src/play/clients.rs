@@ -21,6 +21,9 @@ use tokio::time::Instant;
 /// Numbers from here on are receipts of a return.
 pub const RETURNS: u32 = 1_000_000;
 
+/// One receipt of so many has a gift.
+const GIFT_EVERY: u32 = 3;
+
 /// A receipt of so many roubles and a kopeck, to a buyer of its own.
 ///
 /// # Panics
@@ -34,13 +37,18 @@ pub fn receipt(number: u32) -> Receipt {
         "buyer": {"contact": format!("buyer{number}@example.com")},
     });
     let mut receipt: Receipt = serde_json::from_value(text).expect("a receipt of the model");
-    let item = serde_json::json!({
-        "name": format!("Товар {number}"), "price": sum.get(), "quantity": Quantity::ONE.millionths(),
-        "amount": sum.get(), "vat_rate": 6, "method": 4, "subject": 1, "measure": 0,
-    });
-    receipt
-        .items
-        .push(serde_json::from_value::<Item>(item).expect("an item of the model"));
+    let item = |name: String, price: u64| {
+        let item = serde_json::json!({
+            "name": name, "price": price, "quantity": Quantity::ONE.millionths(),
+            "amount": price, "vat_rate": 6, "method": 4, "subject": 1, "measure": 0,
+        });
+        serde_json::from_value::<Item>(item).expect("an item of the model")
+    };
+    receipt.items.push(item(format!("Товар {number}"), sum.get()));
+    if number.is_multiple_of(GIFT_EVERY) {
+        // Twice on a receipt or not at all, it changes no sum that a register checks.
+        receipt.items.push(item(format!("Подарок {number}"), 0));
+    }
     receipt
 }
 

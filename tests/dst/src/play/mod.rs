@@ -11,6 +11,7 @@ pub(crate) use clients::{at_rest, passes};
 pub use setting::{Setting, TENANTS};
 
 use crate::check::{Allowed, Shown};
+use crate::weather::visits::{self, Visit};
 use crate::world::{Kept, World};
 use clients::{stand, submit, watch};
 use kassette_core::domain::job::Job;
@@ -66,6 +67,8 @@ pub struct Play {
     pub allowed: Allowed,
     /// What stands in the journal's place when the process next starts, and the trouble that put it there.
     pub(crate) older_journal: Option<(&'static str, Option<Kept>)>,
+    /// What befalls registers in doubt at the next death that is meant for it.
+    pub visit: Option<Visit>,
     /// Lives of the process so far.
     pub lives: u32,
     /// Ends of the process that nobody asked for.
@@ -97,6 +100,7 @@ impl Play {
             shown: Arc::default(),
             allowed: Allowed::NOTHING,
             older_journal: None,
+            visit: None,
             lives: 0,
             crashes: 0,
             rack: None,
@@ -160,6 +164,7 @@ impl Play {
                 self.forgets();
                 self.world.took_effect(trouble);
             }
+            Box::pin(visits::come(self)).await;
             let rack = self.world.start().await;
             let handle = rack.handle();
             self.watcher = Some(tokio::spawn(watch(handle.clone(), Arc::clone(&self.shown))));

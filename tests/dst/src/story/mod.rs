@@ -96,7 +96,7 @@ pub fn run_story(seed: u64, options: &Options) -> Result<Figures, Failure> {
         let told = told.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Failure {
             seed,
-            broken: words(&*panic),
+            broken: told.first_wrong().unwrap_or_else(|| words(&*panic)),
             parts: told.parts.clone(),
             trace: told.world.as_ref().map(crate::world::World::trace).unwrap_or_default(),
         }
@@ -122,6 +122,13 @@ impl Told {
     fn begins(&self, world: &crate::world::World) {
         let mut told = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         told.world = Some(world.clone());
+    }
+}
+
+impl ToldInner {
+    /// What a step broke before anything else was noticed.
+    fn first_wrong(&self) -> Option<String> {
+        self.world.as_ref().and_then(crate::world::World::first_wrong)
     }
 }
 

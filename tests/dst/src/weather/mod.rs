@@ -9,6 +9,7 @@ pub mod models;
 mod registers;
 mod several;
 mod strangers;
+pub mod visits;
 
 use crate::check::Allowed;
 use crate::draw::Draw;
@@ -21,6 +22,7 @@ pub use lasting::Lasting;
 pub use several::Several;
 use std::collections::BTreeSet;
 pub use strangers::Stranger;
+pub use visits::Visit;
 
 /// One trouble.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,10 @@ pub enum Trouble {
     Several(Several, u64),
     /// The process is down, and another program uses a register.
     Stranger(usize, Stranger),
+    /// The process dies behind the n-th good closing answer, and something befalls the register before its next start.
+    Visit(Visit, u32),
+    /// The host loses its power at the n-th command, before or after the register has it.
+    HostPower(u64, FrameSide),
     /// The process dies at the n-th reach of a point.
     DeathAtPoint(Point, u32),
     /// The process dies at the n-th command, before or after the register has it.
@@ -61,7 +67,8 @@ pub enum Trouble {
     Leap(u64),
 }
 
-const OWN_NAMES: [&str; 7] = [
+const OWN_NAMES: [&str; 8] = [
+    "host-power-cut",
     "death-at-point",
     "death-at-exchange",
     "journal-full",
@@ -76,7 +83,7 @@ impl Trouble {
     #[must_use]
     pub fn draw(draw: &mut Draw, registers: usize) -> Self {
         let nth = draw.between(1, 60);
-        match draw.below(41) {
+        match draw.below(44) {
             0..=19 => Self::Register {
                 at: draw.index(registers),
                 kind: registers::kind(draw),
@@ -92,6 +99,8 @@ impl Trouble {
             }
             37 => Self::OlderJournal(Older::draw(draw), nth),
             35 | 36 => Self::Leap(draw.between(1, 30)),
+            40 | 41 => Self::Visit(Visit::draw(draw), u32::try_from(draw.between(1, 3)).unwrap_or(1)),
+            42 | 43 => Self::HostPower(nth, draw.of_all(&[FrameSide::Before, FrameSide::After])),
             _ => Self::HostClock(draw.of_all(&[-3_600_000, 3_600_000, 86_400_000, 120_000, -120_000])),
         }
     }
@@ -128,6 +137,8 @@ impl Trouble {
             Self::Lasting { what, .. } => what.name(),
             Self::Several(what, _) => what.name(),
             Self::Stranger(_, what) => what.name(),
+            Self::Visit(what, _) => what.name(),
+            Self::HostPower(..) => "host-power-cut",
             Self::DeathAtPoint(..) => "death-at-point",
             Self::DeathAtExchange(..) => "death-at-exchange",
             Self::Journal(_, fault) => fault.name(),
@@ -147,6 +158,7 @@ impl Trouble {
             several::NAMES,
             strangers::NAMES,
             journals::NAMES,
+            visits::NAMES,
         ];
         lists.into_iter().flatten().copied().collect()
     }
@@ -172,6 +184,8 @@ impl Trouble {
             Self::Several(what, nth) => what.strike(play, *nth),
             Self::Stranger(at, what) => what.strike(play, *at).await,
             Self::OlderJournal(what, nth) => what.strike(play, *nth).await,
+            Self::Visit(what, nth) => what.strike(play, *nth),
+            Self::HostPower(nth, side) => play.world.host_power_at_exchange(*nth, *side),
             Self::DeathAtPoint(point, nth) => play.world.kill_at(*point, *nth),
             Self::DeathAtExchange(nth, side) => play.world.kill_at_exchange(*nth, *side),
             Self::Journal(nth, fault) => play.world.fail_commit(*nth, *fault),
@@ -197,6 +211,8 @@ impl Trouble {
             Self::Stranger(..)
             | Self::Leap(_)
             | Self::OlderJournal(..)
+            | Self::Visit(..)
+            | Self::HostPower(..)
             | Self::DeathAtPoint(..)
             | Self::DeathAtExchange(..)
             | Self::Journal(..) => {}

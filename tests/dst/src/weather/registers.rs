@@ -35,6 +35,8 @@ pub(super) const NAMES: &[&str] = &[
     "late_reply",
     "unplug_before",
     "unplug_after",
+    "false_nak",
+    "taken_for_repeat",
 ];
 
 fn when(draw: &mut Draw) -> When {
@@ -55,7 +57,7 @@ pub(super) fn trigger(draw: &mut Draw) -> Trigger {
 /// What happens.
 pub(super) fn kind(draw: &mut Draw) -> FaultKind {
     let when = when(draw);
-    match draw.below(20) {
+    match draw.below(22) {
         0 | 1 => FaultKind::DropReply { when },
         2 | 3 => FaultKind::Lost { when },
         4 => FaultKind::Hang {
@@ -86,6 +88,8 @@ pub(super) fn kind(draw: &mut Draw) -> FaultKind {
         17 => FaultKind::LateReply {
             by_ms: draw.below(90_000),
         },
+        18 => FaultKind::FalseNak,
+        19 => FaultKind::TakenForRepeat,
         _ => FaultKind::Unplug { when },
     }
 }

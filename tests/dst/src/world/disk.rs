@@ -3,7 +3,7 @@
 //! Owns: what a commit meets.
 //! Must never: change what a commit says, but for the trouble that was asked for.
 
-use super::World;
+use super::{World, lock};
 use async_trait::async_trait;
 use kassette_core::journal::{Command, Commit, Committer, InlineCommitter};
 
@@ -51,6 +51,28 @@ impl Committer for TroubledCommitter {
                 self.inner.commit(command).await;
                 Commit::Stopped
             }
+        }
+    }
+}
+
+impl World {
+    /// What a loss of power leaves of the journal: all of it where each commit waits for the disk; else the file as the
+    /// log was last folded into it, which a start and an orderly end do.
+    pub(super) fn lose_what_was_not_synced(&self) {
+        if !*lock(&self.0.synced) {
+            // The process still has the file open; it is put in its place before the next start.
+            std::fs::copy(&self.0.journal, self.0.journal.with_extension("left")).expect("a copy in memory");
+        }
+    }
+
+    /// Puts what a loss of power left in the place of the journal.
+    pub(super) fn restore_after_power(&self) {
+        let left = self.0.journal.with_extension("left");
+        if left.exists() {
+            for log in ["db-wal", "db-shm"] {
+                std::fs::remove_file(self.0.journal.with_extension(log)).ok();
+            }
+            std::fs::rename(left, &self.0.journal).expect("a file in memory is moved");
         }
     }
 }

@@ -109,6 +109,12 @@ struct Inner {
     broken: Notify,
     witness: Arc<Mutex<Witness>>,
     mutant: Mutex<Option<Mutant>>,
+    /// The next death of the process is a loss of the host's power.
+    host_power: Mutex<bool>,
+    /// Each commit of the store that was opened last waits for the disk.
+    synced: Mutex<bool>,
+    /// Where the process died last.
+    died_at: Mutex<Option<Point>>,
 }
 
 impl Inner {
@@ -136,6 +142,9 @@ impl Inner {
             broken: Notify::new(),
             witness: Arc::default(),
             mutant: Mutex::default(),
+            host_power: Mutex::default(),
+            synced: Mutex::new(true),
+            died_at: Mutex::default(),
         }
     }
 }
@@ -244,6 +253,7 @@ impl World {
     pub fn spare_the_process(&self) {
         lock(&self.0.kills).clear();
         *lock(&self.0.fatal_exchange) = None;
+        *lock(&self.0.host_power) = false;
         *lock(&self.0.journal_fault) = None;
     }
 
@@ -437,7 +447,35 @@ impl World {
     fn kill(&self) {
         self.note("killed");
         lock(&self.0.counts).kills += 1;
+        if std::mem::take(&mut *lock(&self.0.host_power)) {
+            self.took_effect("host-power-cut");
+            self.lose_what_was_not_synced();
+        }
         self.0.killed.notify_one();
+    }
+
+    /// The host loses its power at the n-th command from now.
+    pub fn host_power_at_exchange(&self, nth: u64, side: FrameSide) {
+        *lock(&self.0.host_power) = true;
+        self.kill_at_exchange(nth, side);
+    }
+
+    /// The first thing that a step broke.
+    #[must_use]
+    pub fn first_wrong(&self) -> Option<String> {
+        lock(&self.0.witness).wrong().first().cloned()
+    }
+
+    /// Whether an attempt on this register has no outcome yet.
+    #[must_use]
+    pub fn is_asked(&self, serial: &str) -> bool {
+        lock(&self.0.witness).is_asked(serial)
+    }
+
+    /// The point at which the process died last, if it did at one.
+    #[must_use]
+    pub fn died_at(&self) -> Option<Point> {
+        *lock(&self.0.died_at)
     }
 
     /// Lets the core of this world carry a mutant from its next start on.
@@ -465,10 +503,13 @@ impl World {
             #[cfg(feature = "mutants")]
             mutant: self.mutant(),
         };
+        self.restore_after_power();
+        *lock(&self.0.died_at) = None;
         // Guards of a killed process are released by the kernel.
         lock(&self.0.held).retain(|_, holder| *holder != self.0.name);
         let (store, recovered) =
             Store::open(&config, self, WallClock::now(self)).expect("the journal opens after every cut");
+        *lock(&self.0.synced) = store.syncs_each_commit().expect("a setting can be read");
         lock(&self.0.witness).starts(&recovered);
         let world = self.clone();
         let witness = move |command: &Command, applied: Option<&Applied>| {

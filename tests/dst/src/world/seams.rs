@@ -93,6 +93,7 @@ impl Faults for World {
             Some((at, 1)) if at.is_none_or(|at| at == point) => {
                 kills.pop_front();
                 self.took_effect("death-at-point");
+                *lock(&self.0.died_at) = Some(point);
                 self.kill();
                 Reach::Halt
             }

@@ -66,6 +66,8 @@ mutants! {
     ItemAgainAfterNak = "item-again-after-nak",
     /// "Writing takes time that the client should not wait for."
     AnswerBeforeCommit = "answer-before-commit",
+    /// "The OFD has no such document: there is none."
+    OfdAbsenceIsProof = "ofd-absence-is-proof",
     /// "The register counts its commands: we know how far it is."
     NumberAcrossReconnect = "number-across-reconnect",
     /// "The number is ours, so the answer is."

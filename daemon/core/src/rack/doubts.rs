@@ -13,8 +13,9 @@ use crate::domain::error::{RackError, Reason};
 use crate::domain::job::JobSelect;
 use crate::domain::snapshot::UnitSnapshot;
 use crate::domain::unit::UnitState;
-use crate::domain::verdict::{Claim, Claimed, Existing, Judgement, Review};
+use crate::domain::verdict::{Absence, Claim, Claimed, Existing, Judgement, Review, Source};
 use crate::journal::{AskReading, Command, GiveVerdict, OpenReview, Query, ReplyBody, Rows};
+use crate::mutants::Mutant;
 use crate::parts::{Event, Severity};
 use kassette_receipts::job::JobState;
 use kassette_wire::codes::Code;
@@ -22,6 +23,8 @@ use kassette_wire::value::{Kopecks, LocalTime, ShiftNumber};
 
 /// Letters of a confirmation id: none that can be taken for another.
 const ID_LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Code of a receipt (tag 1000).
+const RECEIPT_CODE: u32 = 3;
 /// Length of a confirmation id: two persons read it to each other.
 const ID_LENGTH: usize = 6;
 /// Zone of a register that no plan describes any more: Moscow.
@@ -137,8 +140,15 @@ pub(super) async fn load(shared: &Shared, id: i64) -> Result<Doubt, RackError> {
 }
 
 /// Takes a verdict, or says what it would bring about; the doubt after it.
-pub(super) async fn give_verdict(shared: &Shared, order: VerdictOrder) -> Result<(ShownDoubt, Judgement), RackError> {
+pub(super) async fn give_verdict(
+    shared: &Shared,
+    mut order: VerdictOrder,
+) -> Result<(ShownDoubt, Judgement), RackError> {
     let doubt = load(shared, order.doubt).await?;
+    // Naive: what the OFD has not got was not made.
+    if shared.points.mutant(Mutant::OfdAbsenceIsProof) && order.claim.source == Source::OfdCopy {
+        order.claim.verdict = as_if_held(&doubt, order.claim.verdict);
+    }
     let evidence = match &order.claim.verdict {
         Claimed::Made(existing) => Some(Box::new(evidence(shared, &doubt, existing).await?)),
         Claimed::NotMade(_) => None,
@@ -166,6 +176,19 @@ pub(super) async fn give_verdict(shared: &Shared, order: VerdictOrder) -> Result
         took(shared, &doubt, &order.client, judged, job.map(|(_, state)| state));
     }
     Ok((shown(shared, load(shared, doubt.id).await?), judged))
+}
+
+/// An absence as that of a copy which holds all that an attempt can have made.
+fn as_if_held(doubt: &Doubt, claimed: Claimed) -> Claimed {
+    match claimed {
+        Claimed::Made(_) => claimed,
+        Claimed::NotMade(absence) => Claimed::NotMade(Absence {
+            first_fd: Some(doubt.baseline),
+            last_fd: doubt.baseline.next(),
+            last_code: Some(RECEIPT_CODE),
+            ..absence
+        }),
+    }
 }
 
 /// How the FN can be read here: then it decides, unless it was read already and cannot tell.

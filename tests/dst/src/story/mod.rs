@@ -5,6 +5,7 @@
 
 mod calm;
 mod clients;
+mod persons;
 mod rounds;
 mod stage;
 

@@ -4,6 +4,7 @@
 //! Must never: let one part's draws depend on whether another was left out.
 
 use super::clients::{self, Wish};
+use super::persons;
 use super::stage::Stage;
 use super::{Mode, Options, Part, Told};
 use crate::draw::Draw;
@@ -15,6 +16,8 @@ use tokio::time::Instant;
 
 /// Most rounds of a story.
 pub(super) const ROUNDS_MAX: u32 = 60;
+/// Rounds after which persons look at doubts, of a hundred.
+const HURRIES: u64 = 40;
 /// Jobs of a round, at most.
 const JOBS_A_ROUND: u64 = 16;
 
@@ -45,6 +48,9 @@ pub(super) async fn tell(seed: u64, options: &Options, stage: &Stage, play: &mut
         number += jobs;
         let until = Instant::now() + Duration::from_secs(draw.between(5, 120));
         clients::day(play, &wishes, until).await;
+        if Draw::of(seed, "persons", u64::from(round)).chance(HURRIES) {
+            persons::hurry(play).await;
+        }
         let wrong = play.shown.wrong();
         assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), play.tail());
         for trouble in &troubles {

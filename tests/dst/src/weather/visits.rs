@@ -53,11 +53,8 @@ impl Visit {
                     nth: 1,
                 };
                 play.fault(at, FaultKind::Error { code, when }, trigger);
-                let manual = true;
-                play.allowed = play.allowed.or(Allowed {
-                    manual,
-                    ..Allowed::NOTHING
-                });
+                // What could not be read once is a person's from then on.
+                play.allowed = play.allowed.or(Allowed::taken_away(at));
             }
             Self::ClosesShift => {
                 let seen = play.world.bench().observe(play.serial(at));

@@ -37,6 +37,8 @@ struct KnownJob {
     tenant: Inn,
     state: JobState,
     attempts: u32,
+    /// Those of them that were holds: no unit had anything to do with them.
+    holds: u32,
     /// It waits on a lane of its own until the FNs were read.
     held: bool,
 }
@@ -186,6 +188,7 @@ impl Witness {
                     tenant: job.tenant.clone(),
                     state: job.state,
                     attempts: u32::from(job.state == JobState::InDoubt),
+                    holds: u32::from(job.state == JobState::InDoubt),
                     held: job.state == JobState::InDoubt,
                 };
                 if self.known.jobs.insert(*id, known).is_some() {
@@ -394,7 +397,7 @@ impl Witness {
             self.wrong
                 .push(format!("I13: job {} was {} and becomes {state}", job.key, job.state));
         }
-        if state == JobState::Cancelled && job.attempts > 0 {
+        if state == JobState::Cancelled && job.attempts > job.holds {
             self.wrong.push(format!(
                 "I13: job {} is cancelled and had {} attempts",
                 job.key, job.attempts

@@ -57,6 +57,7 @@ impl Witness {
         job.held = true;
         job.state = JobState::InDoubt;
         job.attempts += 1;
+        job.holds += 1;
     }
 
     /// A start finds these jobs held: those that were, and on a copy all that waited.

@@ -174,6 +174,17 @@ impl Daemon {
         self.process.wait(STOPS_WITHIN)
     }
 
+    /// The same, for who keeps the value until the next start.
+    ///
+    /// # Errors
+    /// When it goes on too long, or fails.
+    pub fn stop_in_place(&mut self) -> anyhow::Result<()> {
+        self.terminate()?;
+        let ended = self.process.wait(STOPS_WITHIN)?;
+        anyhow::ensure!(ended.success(), "the daemon did not stop in order: {ended}");
+        Ok(())
+    }
+
     /// Waits for it to end by itself.
     ///
     /// # Errors

@@ -4,6 +4,8 @@
 //! Must never: take a figure from the daemon's own words where simulator, kernel or client can be asked.
 
 pub mod commands;
+pub mod growth;
+pub mod history;
 pub mod idle;
 pub mod latency;
 pub mod limits;
@@ -11,6 +13,7 @@ pub mod load;
 pub mod process_cost;
 pub mod rack;
 pub mod row;
+pub mod start_up;
 pub mod submissions;
 pub mod throughput;
 
@@ -47,6 +50,8 @@ pub fn measure(figure: Figure, effort: Effort, before: &[Row]) -> anyhow::Result
         Figure::B2 => latency::measure(effort.pick(1, 3), seconds(8, 20), before),
         Figure::B3 => submissions::rate(effort.pick(3, 5), seconds(2, 5), effort.pick(20_000, 100_000)),
         Figure::B4 => submissions::cost(effort.pick(1, 3), effort.pick(1_500, 6_000), seconds(3, 8)),
+        Figure::B7 => start_up::measure(effort.pick(50_000, 1_000_000), effort.pick(1, 3)),
+        Figure::B8 => growth::measure(effort.pick(200_000, 10_000_000), effort.pick(300, 1_000)),
         Figure::B9 => idle::measure(seconds(12, 60)),
     }
 }

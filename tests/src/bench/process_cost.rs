@@ -29,6 +29,22 @@ pub fn cpu(process: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_nanos(nanos))
 }
 
+/// Pages of 4 KiB that a process has read from files and written to them so far. Pipes and terminals count as well;
+/// sockets that are received from do not.
+///
+/// # Errors
+/// When the process is gone or another user's.
+pub fn file_pages(process: u32) -> anyhow::Result<u64> {
+    let path = format!("/proc/{process}/io");
+    let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
+    let figure = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.trim().parse::<u64>().ok())
+            .with_context(|| format!("{path} has no {name}"))
+    };
+    Ok((figure("rchar:")? + figure("wchar:")?) / 4096)
+}
+
 /// Resident memory of a process in KiB.
 ///
 /// # Errors
@@ -56,5 +72,8 @@ mod tests {
         }
         assert!(cpu(std::process::id()).unwrap() >= Duration::from_millis(10), "{sum}");
         assert!(resident_kib(std::process::id()).unwrap() > 100);
+        let before = file_pages(std::process::id()).unwrap();
+        std::fs::read("/proc/self/exe").unwrap();
+        assert!(file_pages(std::process::id()).unwrap() > before + 100);
     }
 }

@@ -154,7 +154,11 @@ impl Rack {
         Ok(())
     }
 
-    fn wait_ready(&self, count: usize) -> anyhow::Result<()> {
+    /// Waits until so many registers could take a receipt.
+    ///
+    /// # Errors
+    /// When they do not become ready.
+    pub fn wait_ready(&self, count: usize) -> anyhow::Result<()> {
         let until = Instant::now() + LONGEST_WAIT;
         loop {
             let registers = self.daemon.api.registers()?;

@@ -300,7 +300,7 @@ pub(crate) fn wait_until_ready(api: &Api, count: usize) -> anyhow::Result<()> {
 }
 
 /// Every document of every tenant.
-fn documents(api: &Api) -> anyhow::Result<Vec<FiscalDocument>> {
+pub(crate) fn documents(api: &Api) -> anyhow::Result<Vec<FiscalDocument>> {
     let (mut all, mut page_token) = (Vec::new(), None);
     loop {
         let request = ListDocumentsRequest {

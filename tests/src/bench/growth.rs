@@ -14,8 +14,6 @@ use kassette_api::v1::JobState;
 
 /// Registers of each rack: enough that the daemon is what takes the time.
 const REGISTERS: u32 = 4;
-/// Jobs of the small journal.
-const SMALL: u64 = 10_000;
 /// Pairs of runs.
 const PAIRS: usize = 7;
 
@@ -60,12 +58,12 @@ fn run(rack: &Rack, name: &str, receipts: usize) -> anyhow::Result<Cost> {
     })
 }
 
-/// Measures B8 with so many jobs in the large journal and so many receipts in each run.
+/// Measures B8 with so many jobs in the large journal and in the small one, and so many receipts in each run.
 ///
 /// # Errors
 /// When a journal cannot be made, or a receipt does not come out.
-pub fn measure(large: u64, receipts: usize) -> anyhow::Result<Vec<Row>> {
-    let racks = (grown(SMALL)?, grown(large)?);
+pub fn measure(large: u64, little: u64, receipts: usize) -> anyhow::Result<Vec<Row>> {
+    let racks = (grown(little)?, grown(large)?);
     let size = std::fs::metadata(racks.1.setup.folder.join("state").join("journal.sqlite")).context("the journal")?;
     // The first run of each fills caches and is not counted.
     run(&racks.0, "warm", receipts)?;
@@ -86,7 +84,7 @@ pub fn measure(large: u64, receipts: usize) -> anyhow::Result<Vec<Row>> {
         )?;
         Ok::<_, anyhow::Error>(
             row.note("jobs", large)
-                .note("jobs_small", SMALL)
+                .note("jobs_small", little)
                 .note("journal_mib", size.len() >> 20),
         )
     };

@@ -51,7 +51,7 @@ pub fn measure(figure: Figure, effort: Effort, before: &[Row]) -> anyhow::Result
         Figure::B3 => submissions::rate(effort.pick(3, 5), seconds(2, 5), effort.pick(20_000, 100_000)),
         Figure::B4 => submissions::cost(effort.pick(1, 3), effort.pick(1_500, 6_000), seconds(3, 8)),
         Figure::B7 => start_up::measure(effort.pick(50_000, 1_000_000), effort.pick(1, 3)),
-        Figure::B8 => growth::measure(effort.pick(200_000, 10_000_000), effort.pick(300, 1_000)),
+        Figure::B8 => growth::measure(effort.pick(200_000, 10_000_000), 10_000, effort.pick(300, 1_000)),
         Figure::B9 => idle::measure(seconds(12, 60)),
     }
 }

@@ -13,6 +13,7 @@ mod happy;
 mod import;
 mod lists;
 mod matrix;
+mod measuring;
 mod mutants;
 mod oracle;
 mod outside_driver;

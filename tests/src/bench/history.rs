@@ -100,7 +100,8 @@ impl History {
 
     fn accept(&mut self, count: u32) -> anyhow::Result<Vec<(i64, Box<Job>)>> {
         let order = |at: u64| {
-            let external_id = format!("history-{at:09}");
+            // A journal is filled in several goes, each with keys of its own.
+            let external_id = format!("history-{}-{at:09}", self.now.0);
             Command::Accept(Box::new(AcceptJob {
                 tenant: self.tenant.clone(),
                 client: "shop".to_owned(),

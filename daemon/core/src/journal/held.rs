@@ -152,7 +152,7 @@ pub(super) fn gate(tx: &Connection, facts: &JournalFacts, asked: &Asked) -> Resu
         let text = format!("FN {number} was not read yet; the document may stand in it");
         return Ok(Some(Reason::new(Code::JournalRecovering, text)));
     }
-    if let Some(reason) = before_span(tx, asked)? {
+    if let Some(reason) = before_span(tx, asked)?.or(without_content(tx, asked)?) {
         return Ok(Some(reason));
     }
     let candidate = candidates(tx, asked, None)?.into_iter().next();
@@ -183,6 +183,22 @@ fn before_span(tx: &Connection, asked: &Asked) -> rusqlite::Result<Option<Reason
         .optional()?;
     Ok(found.map(|number| {
         let text = format!("the key is older than the documents that FN {number} still keeps whole");
+        Reason::new(Code::DoubtLedgerUnreadable, text)
+    }))
+}
+
+/// A document of the tenant that an FN has and does not show: "no data" proves nothing, so it may be anybody's, until it
+/// is dismissed by a person.
+fn without_content(tx: &Connection, asked: &Asked) -> rusqlite::Result<Option<Reason>> {
+    let found: Option<(String, u32)> = tx
+        .prepare_cached(
+            "SELECT o.number, o.fd FROM orphans o JOIN readings r ON r.number = o.number WHERE o.stops = 1 AND o.code = 0 \
+             AND o.tenant = ?1 AND (?2 IS NULL OR ?2 < r.began_at + ?3) LIMIT 1",
+        )?
+        .query_row(params![asked.tenant, asked.key_time(), KEY_TIME_SLACK_MS], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(found.map(|(number, fd)| {
+        let text = format!("FN {number} has document {fd} but not its content; it may be this one");
         Reason::new(Code::DoubtLedgerUnreadable, text)
     }))
 }
@@ -269,7 +285,7 @@ pub(super) fn standing(conn: &Connection, job: i64) -> Result<Standing, ReadErro
         let text = format!("FN {number} was not read yet; the document may stand in it");
         Reason::new(Code::JournalRecovering, text)
     });
-    let person = before_span(conn, &asked)?;
+    let person = before_span(conn, &asked)?.or(without_content(conn, &asked)?);
     let candidates = candidates(conn, &asked, Some(&stored.job.key)).map_err(known)?;
     Ok(Standing {
         waits,

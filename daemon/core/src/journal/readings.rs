@@ -28,7 +28,7 @@ pub(super) const KEY_TIME_SLACK_MS: i64 = 5_000;
 pub(super) fn recovering(tx: &Connection) -> rusqlite::Result<bool> {
     tx.query_row(
         "SELECT EXISTS (SELECT 1 FROM readings WHERE done_at IS NULL OR span_from IS NOT NULL) \
-         OR EXISTS (SELECT 1 FROM orphans WHERE state = 'open')",
+         OR EXISTS (SELECT 1 FROM orphans WHERE state = 'open' OR (stops = 1 AND code = 0))",
         [],
         |row| row.get(0),
     )
